@@ -1,0 +1,56 @@
+# The two commands of the README are `make demo` and `make test`; both make the virtual environment they need.
+#
+#   make demo IMAGES=folder MODEL=network.cfg    compare local and remote execution on your pictures
+#   make test                                    the whole test suite
+#   make check                                   format, lint, types, import layers, then the tests
+#   make clean                                   remove the virtual environment and what tools left
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export PIP_QUIET ?= 1
+
+.PHONY: demo demo-arguments test check format clean
+
+demo: demo-arguments $(VENV)/.demo
+	@$(BIN)/lookout compare "$(IMAGES)" --model "$(MODEL)" --executions local,remote
+
+demo-arguments:
+	@if [ -z "$(IMAGES)" ] || [ -z "$(MODEL)" ]; then \
+	  echo "Name a folder of images and a model (none comes with the package yet):" >&2; \
+	  echo "  make demo IMAGES=photos MODEL=yolov3-tiny.cfg" >&2; \
+	  exit 2; \
+	fi
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lookout needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp a set of packages: what is installed already is not asked for again until pyproject.toml changes.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "Installing Lookout into $(VENV) ..."
+	$(PIP) install -e '.[onnxruntime,server,emulator]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing Lookout and its tools into $(VENV) ..."
+	$(PIP) install -e '.[all,dev]'
+	@touch $@

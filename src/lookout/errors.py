@@ -1,0 +1,112 @@
+"""Every error that Lookout raises on purpose, and what each means at the edges.
+
+::
+
+    LookoutError                 something failed                          exit 1   HTTP 500
+    ├── UsageError               what was asked for can't be asked         exit 2   HTTP 400
+    │   ├── NoImagesError        no such file, or nothing there to detect in
+    │   ├── UnknownModelError    neither a file nor a name in the catalog
+    │   └── UnknownEngineError   no such engine
+    ├── ImageError               these bytes are no image that we read     exit 1   HTTP 422
+    ├── ModelError               these files are no network that we run    exit 1   HTTP 500
+    │   └── DarknetError         a cfg or weights file, with section and line
+    ├── EngineError              the engine refused the network            exit 1   HTTP 500
+    ├── MissingExtraError        a package is missing; says what to install exit 1  HTTP 500
+    ├── PortInUseError           somebody else listens there               exit 1
+    ├── ExecutionError           an execution gave no answer               exit 1   HTTP 502
+    │   ├── UnreachableError     nobody is there to answer any image       exit 1   HTTP 502
+    │   └── ResultTimeoutError   it gave none in time                      exit 1   HTTP 504
+    └── CloudError               AWS or the emulator refused               exit 1   HTTP 502
+        └── StackError           a stack was not made, changed or deleted
+
+A message is one sentence that says what to do. One boundary per program turns an error into an exit
+status, an HTTP status or a table row; nothing else catches ``LookoutError``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+DISTRIBUTION = "lookout-vision"
+
+
+class LookoutError(Exception):
+    """The root: catch this to catch all that Lookout raises on purpose."""
+
+    exit_status: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+
+
+class UsageError(LookoutError):
+    """What was asked for can't be asked; nothing was tried."""
+
+    exit_status = 2
+    http_status = 400
+
+
+class NoImagesError(UsageError):
+    """A path that is missing, or a folder that holds no images."""
+
+
+class UnknownModelError(UsageError):
+    """A model that is neither a file nor a name in the catalog."""
+
+
+class UnknownEngineError(UsageError):
+    """An engine that Lookout doesn't have."""
+
+
+class ImageError(LookoutError):
+    """Bytes that are not an image that Lookout reads: no image at all, truncated, or too large."""
+
+    http_status = 422
+
+
+class ModelError(LookoutError):
+    """Files that are not a network that Lookout runs."""
+
+
+class DarknetError(ModelError):
+    """A Darknet ``cfg`` or ``weights`` file that can't be imported; names the section and line."""
+
+
+class EngineError(LookoutError):
+    """An engine that can't load or run the network."""
+
+
+class MissingExtraError(LookoutError):
+    """A package of an extra is not installed."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs a package that is not installed: pip install '{DISTRIBUTION}[{extra}]'")
+        self.extra = extra
+
+
+class PortInUseError(LookoutError):
+    """Something else listens on the address that was asked for."""
+
+
+class ExecutionError(LookoutError):
+    """An execution that gave no answer for an image."""
+
+    http_status = 502
+
+
+class UnreachableError(ExecutionError):
+    """Nobody is there to answer, so that the next image would fare no better."""
+
+
+class ResultTimeoutError(ExecutionError):
+    """An execution that gave no answer in time."""
+
+    http_status = 504
+
+
+class CloudError(LookoutError):
+    """AWS, or the emulator in its place, refused or failed."""
+
+    http_status = 502
+
+
+class StackError(CloudError):
+    """A stack that could not be made, changed, found or deleted."""
