@@ -1,0 +1,67 @@
+"""How a picture is laid into a network's input, and how boxes come back out of it.
+
+Two ways are in use. Darknet's networks were trained on pictures *stretched* to the input, whatever their
+shape; YOLOX on pictures scaled by one factor and laid into the top left corner of a grey field
+(*letterbox*). The wrong one costs points of AP, so it belongs to the model and not to the user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lookout.core.detections import FloatArray
+
+Framing = Literal["stretch", "letterbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputFormat:
+    """What a network wants to be fed: one float32 tensor (1, 3, ``height``, ``width``).
+
+    ``channels`` is the order of the colours, ``scale`` what 0..255 is multiplied by, ``padding`` the grey
+    value (0..255) around a letterboxed picture.
+    """
+
+    width: int
+    height: int
+    framing: Framing
+    channels: Literal["rgb", "bgr"]
+    scale: float
+    padding: int = 114
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a picture lies in the network's input: ``input = picture * scale``, from the top left corner."""
+
+    image_wh: tuple[int, int]
+    content_wh: tuple[int, int]
+
+    @staticmethod
+    def of(image_wh: tuple[int, int], input_format: InputFormat) -> Frame:
+        """The frame of a picture of this size.
+
+        >>> Frame.of((640, 480), InputFormat(416, 416, "letterbox", "bgr", 1.0)).content_wh
+        (416, 312)
+        """
+        if input_format.framing == "stretch":
+            return Frame(image_wh, input_format.size_wh)
+        width, height = image_wh
+        ratio = min(input_format.width / width, input_format.height / height)
+        return Frame(image_wh, (max(1, int(width * ratio)), max(1, int(height * ratio))))
+
+    def to_image(self, boxes_xyxy: FloatArray) -> FloatArray:
+        """Boxes (n, 4) from input pixels to picture pixels, clipped to the picture."""
+        (width, height), (content_width, content_height) = self.image_wh, self.content_wh
+        scale = np.array([width / content_width, height / content_height] * 2, np.float32)
+        limit = np.array([width, height] * 2, np.float32)
+        inside: FloatArray = np.clip(boxes_xyxy * scale, np.float32(0), limit)
+        return inside
