@@ -1,0 +1,91 @@
+"""A model, ready to run: one folder that holds ``network.onnx`` and its description, ``model.json``.
+
+The folder is all that an engine needs: no Darknet file, no labels file, and no ``onnx`` package to read it
+with. It is what the importer makes, what the cache keeps, and what a function carries.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lookout.core.framing import InputFormat
+from lookout.core.heads import DarknetHead, Head, YoloLayer, YoloxHead
+from lookout.errors import ModelError
+
+FORMAT = 1
+NETWORK = "network.onnx"
+DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network in a folder, with how it is fed, how it is read, and what its classes are called.
+
+    ``digest`` is the SHA-256 of everything that the folder was made from.
+    """
+
+    name: str
+    folder: Path
+    digest: str
+    input_format: InputFormat
+    head: Head
+    labels: tuple[str, ...]
+
+    @property
+    def network(self) -> Path:
+        """The ONNX file."""
+        return self.folder / NETWORK
+
+    @staticmethod
+    def open(folder: Path) -> Model:
+        """The model in a folder. Raises ``ModelError`` where there is none, or one that this version can't read."""
+        try:
+            document = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+            if document["format"] != FORMAT:
+                raise ModelError(f"{folder} is in format {document['format']}; this Lookout reads {FORMAT}")
+            return Model(
+                name=document["name"],
+                folder=folder,
+                digest=document["digest"],
+                input_format=InputFormat(**document["input"]),
+                head=_head_from_json(document["head"]),
+                labels=tuple(document["labels"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder} holds no readable model: import it again ({error})") from error
+
+    def description(self) -> str:
+        """The text of ``model.json``."""
+        document = {
+            "format": FORMAT,
+            "name": self.name,
+            "digest": self.digest,
+            "input": dataclasses.asdict(self.input_format),
+            "head": _head_to_json(self.head),
+            "labels": list(self.labels),
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _head_to_json(head: Head) -> dict[str, Any]:
+    family = "darknet" if isinstance(head, DarknetHead) else "yolox"
+    return {"family": family, **dataclasses.asdict(head)}
+
+
+def _head_from_json(document: dict[str, Any]) -> Head:
+    fields = dict(document)
+    family = fields.pop("family")
+    if family == "yolox":
+        return YoloxHead(classes=fields["classes"], strides=tuple(fields["strides"]))
+    if family != "darknet":
+        raise ValueError(f"no head of family {family!r} is known")
+    return DarknetHead(tuple(_layer_from_json(layer) for layer in fields["layers"]))
+
+
+def _layer_from_json(document: dict[str, Any]) -> YoloLayer:
+    width_height = [(float(width), float(height)) for width, height in document["anchors"]]
+    return YoloLayer(**{**document, "anchors": tuple(width_height)})

@@ -1,0 +1,17 @@
+"""What holds for every test: nothing outside is touched, and no test fails because a machine is slow."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("lookout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lookout")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep the user's cache out of it, here and in every process that a test starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
