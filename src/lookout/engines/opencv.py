@@ -1,0 +1,41 @@
+"""OpenCV's own network runner: always there, since OpenCV decodes the images too."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lookout.core.detections import FloatArray
+from lookout.errors import EngineError
+
+
+class OpenCvEngine:
+    """OpenCV 5's ``dnn`` module."""
+
+    name = "opencv"
+
+    def __init__(self, network: Path, threads: int) -> None:
+        cv2.setNumThreads(threads)  # OpenCV knows one number of threads for the whole process
+        try:
+            self._net = cv2.dnn.readNetFromONNX(str(network))
+            self._outputs = self._net.getUnconnectedOutLayersNames()
+        except cv2.error as error:
+            raise EngineError(f"OpenCV can't load the network: {error.err}") from error
+        self._lock = threading.Lock()  # a cv2.dnn.Net keeps its input: one inference at a time
+
+    def infer(self, blob: FloatArray) -> list[FloatArray]:
+        """See ``Engine``."""
+        try:
+            with self._lock:
+                self._net.setInput(blob)
+                outputs = self._net.forward(self._outputs)
+        except cv2.error as error:
+            raise EngineError(f"OpenCV can't run the network: {error.err}") from error
+        return [np.asarray(output, np.float32) for output in outputs]
+
+    def close(self) -> None:
+        """See ``Engine``."""
+        del self._net
