@@ -1,0 +1,1 @@
+"""The cloud that images are offloaded to: what is deployed, what its table holds, and its emulator."""

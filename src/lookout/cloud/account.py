@@ -1,0 +1,144 @@
+"""Which cloud is spoken to: an AWS account as the environment names it, or the emulator on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+import urllib3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as AwsConnectionError
+
+from lookout.errors import CloudError, UnreachableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account in a region, and the clients of its services.
+
+    ``endpoint`` is where all services answer, None for AWS's own addresses; ``emulated`` tells that Lookout's
+    emulator does.
+    """
+
+    session: boto3.Session
+    region: str
+    endpoint: str | None = None
+    emulated: bool = False
+
+    @property
+    def cloudformation(self) -> CloudFormationClient:
+        """What makes and deletes stacks."""
+        return self.session.client("cloudformation", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def s3(self) -> S3Client:
+        """Where images go."""
+        return self.session.client("s3", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def dynamodb(self) -> DynamoDBClient:
+        """Where results come from."""
+        return self.session.client("dynamodb", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def functions(self) -> LambdaClient:
+        """Where functions run (``lambda`` is a word of Python's)."""
+        return self.session.client("lambda", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def logs(self) -> CloudWatchLogsClient:
+        """What the function wrote."""
+        return self.session.client("logs", endpoint_url=self.endpoint, config=self._config)
+
+    def account_id(self) -> str:
+        """The account's number. Raises ``CloudError`` where the keys are not good."""
+        with aws_errors("asking who these credentials belong to"):
+            client = self.session.client("sts", endpoint_url=self.endpoint, config=self._config)
+            return client.get_caller_identity()["Account"]
+
+    @property
+    def _config(self) -> Config:
+        return Config(
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=32,
+            # A proxy that the environment names is for the world outside, not for this machine.
+            proxies={} if self.emulated else None,
+        )
+
+
+def account_of_environment(environment: Mapping[str, str] = os.environ) -> Account:
+    """The account that AWS's own variables and files name, or the emulator at ``AWS_ENDPOINT_URL``.
+
+    Raises ``CloudError`` where no region is named, ``UnreachableError`` where nobody answers at the endpoint.
+    """
+    with aws_errors("reading the AWS settings"):
+        # boto3 reads AWS_DEFAULT_REGION alone; AWS's other tools read AWS_REGION first.
+        session = boto3.Session(region_name=environment.get("AWS_REGION") or None)
+    endpoint = environment.get("AWS_ENDPOINT_URL") or None
+    if not session.region_name:
+        raise CloudError("no AWS region is set: set AWS_REGION, or a profile that has one")
+    emulated = endpoint is not None and describe_emulator(endpoint) is not None
+    return Account(session, session.region_name, endpoint, emulated)
+
+
+def account_of_emulator(variables: Mapping[str, str]) -> Account:
+    """The emulator's account, from the variables that it prints, whatever this process's environment holds."""
+    # Neither a profile nor a file of the user's may have a say: real keys never reach the emulator.
+    no_lookup = (None, None, None, None)
+    core = botocore.session.Session(
+        session_vars={"profile": no_lookup, "config_file": no_lookup, "credentials_file": no_lookup}
+    )
+    session = boto3.Session(
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        region_name=variables["AWS_REGION"],
+        botocore_session=core,
+    )
+    return Account(session, variables["AWS_REGION"], variables["AWS_ENDPOINT_URL"], emulated=True)
+
+
+def describe_emulator(endpoint: str) -> dict[str, Any] | None:
+    """What Lookout's emulator says of itself, None where another program answers at the endpoint.
+
+    Raises ``UnreachableError`` where nobody does.
+    """
+    try:
+        with urllib3.PoolManager(timeout=5, retries=False) as pool:
+            answer = pool.request("GET", endpoint.rstrip("/") + "/_lookout")
+            document = answer.json() if answer.status == 200 else None
+    except urllib3.exceptions.HTTPError as error:
+        raise UnreachableError(
+            f"nobody answers at AWS_ENDPOINT_URL={endpoint}: start lookout emulator, or unset it ({error})"
+        ) from error
+    except ValueError:  # somebody else's page
+        return None
+    return document if isinstance(document, dict) and document.get("emulator") == "lookout" else None
+
+
+@contextmanager
+def aws_errors(doing: str) -> Iterator[None]:
+    """Errors of AWS's library become ours, with what was being done.
+
+    ``UnreachableError`` where nobody answers, ``CloudError`` for all else.
+    """
+    try:
+        yield
+    except (AwsConnectionError, HTTPClientError) as error:
+        raise UnreachableError(f"{doing}: the cloud does not answer ({error})") from error
+    except ClientError as error:
+        raise CloudError(f"{doing}: {error.response.get('Error', {}).get('Message') or error}") from error
+    except BotoCoreError as error:
+        raise CloudError(f"{doing}: {error}") from error

@@ -1,0 +1,87 @@
+"""The REPORT line that Lambda logs after every invocation: what it took, and what it is billed for."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+_LINE = re.compile(
+    r"REPORT RequestId: (?P<request_id>\S+)\s+"
+    r"Duration: (?P<duration_ms>[\d.]+) ms\s+"
+    r"Billed Duration: (?P<billed_ms>[\d.]+) ms\s+"
+    r"Memory Size: (?P<memory_mb>\d+) MB\s+"
+    r"Max Memory Used: (?P<used_mb>\d+) MB"
+    r"(?:\s+Init Duration: (?P<init_ms>[\d.]+) ms)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One invocation, as Lambda reports it. ``init_ms`` is there for a cold start alone."""
+
+    request_id: str
+    duration_ms: float
+    billed_ms: float
+    memory_mb: int
+    used_mb: int
+    init_ms: float | None = None
+
+
+def parse_report(line: str) -> Invocation | None:
+    r"""The invocation of a REPORT line, None for any other line.
+
+    >>> parse_report("REPORT RequestId: 7f\tDuration: 1780.20 ms\tBilled Duration: 1781 ms\t"
+    ...              "Memory Size: 512 MB\tMax Memory Used: 453 MB\tInit Duration: 812.11 ms\t").init_ms
+    812.11
+    """
+    match = _LINE.search(line)
+    if match is None:
+        return None
+    init_ms = match["init_ms"]
+    return Invocation(
+        request_id=match["request_id"],
+        duration_ms=float(match["duration_ms"]),
+        billed_ms=float(match["billed_ms"]),
+        memory_mb=int(match["memory_mb"]),
+        used_mb=int(match["used_mb"]),
+        init_ms=None if init_ms is None else float(init_ms),
+    )
+
+
+def wait_for_reports(
+    logs: CloudWatchLogsClient,
+    log_group: str,
+    request_ids: Collection[str],
+    since: float,
+    timeout_s: float = 30,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, Invocation]:
+    """The invocations of these requests, by request id; those that are not in the log in time are left out.
+
+    ``since``: seconds since the epoch, before the first of them. CloudWatch shows a line some seconds after it
+    was logged.
+    """
+    found: dict[str, Invocation] = {}
+    deadline = time.monotonic() + timeout_s
+    pause_s = 0.1
+    while True:
+        found.update(_read(logs, log_group, since))
+        if found.keys() >= set(request_ids) or time.monotonic() > deadline:
+            return {request_id: found[request_id] for request_id in request_ids if request_id in found}
+        sleep(pause_s)
+        pause_s = min(2.0, pause_s * 2)
+
+
+def _read(logs: CloudWatchLogsClient, log_group: str, since: float) -> dict[str, Invocation]:
+    pages = logs.get_paginator("filter_log_events").paginate(
+        logGroupName=log_group, startTime=int(since * 1000), filterPattern='"REPORT RequestId"'
+    )
+    lines = (event["message"] for page in pages for event in page["events"])
+    invocations = (parse_report(line) for line in lines)
+    return {invocation.request_id: invocation for invocation in invocations if invocation}

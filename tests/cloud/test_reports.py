@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from lookout.cloud.reports import Invocation, parse_report, wait_for_reports
+
+# The line as FACTS and AWS's documentation have it, tabs and all.
+COLD = (
+    "REPORT RequestId: 7f\tDuration: 1780.20 ms\tBilled Duration: 2593 ms\tMemory Size: 512 MB\t"
+    "Max Memory Used: 453 MB\tInit Duration: 812.11 ms\t\n"
+)
+WARM = "REPORT RequestId: 80\tDuration: 9.00 ms\tBilled Duration: 9 ms\tMemory Size: 512 MB\tMax Memory Used: 9 MB\t\n"
+
+
+def test_a_cold_and_a_warm_line_are_read():
+    assert parse_report(COLD) == Invocation("7f", 1780.2, 2593, 512, 453, 812.11)
+    assert parse_report(WARM) == Invocation("80", 9, 9, 512, 9, None)
+
+
+@pytest.mark.parametrize("line", ["", "START RequestId: 7f Version: $LATEST", "REPORT RequestId: 7f", "END"])
+def test_another_line_is_no_report(line: str):
+    assert parse_report(line) is None
+
+
+class Logs:
+    """CloudWatch, whose lines appear one look after the other."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        self.looks = 0
+
+    def get_paginator(self, _name: str) -> Logs:
+        return self
+
+    def paginate(self, **_: object) -> list[dict]:
+        self.looks += 1
+        return [{"events": [{"message": line} for line in self.lines[: self.looks]]}]
+
+
+def test_late_lines_are_waited_for():
+    logs, pauses = Logs(COLD, WARM), []
+    found = wait_for_reports(logs, "group", ["7f", "80"], since=0, sleep=pauses.append)
+    assert set(found) == {"7f", "80"}
+    assert (logs.looks, len(pauses)) == (2, 1)
+
+
+def test_a_line_that_never_comes_is_left_out():
+    found = wait_for_reports(Logs(COLD), "group", ["7f", "80"], since=0, timeout_s=0, sleep=lambda _: None)
+    assert set(found) == {"7f"}
