@@ -1,0 +1,75 @@
+"""The JSON that executions speak: local over HTTP, direct as the function's payload.
+
+The names ``id``, ``image_data``, ``objects``, ``label``, ``accuracy`` and ``inference_time`` are given by the
+published system and stay. An error is a problem document of RFC 9457.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from lookout.core.detections import Detection
+from lookout.detector import Result
+from lookout.errors import ExecutionError, ImageError, LookoutError, UsageError
+from lookout.executions.protocol import Answer
+
+MAX_ID_LENGTH = 200
+
+
+def request_document(request_id: str, data: bytes) -> dict[str, str]:
+    """What asks for an image's detections."""
+    return {"id": request_id, "image_data": base64.b64encode(data).decode("ascii")}
+
+
+def read_request(document: object) -> tuple[str, bytes]:
+    """The id and the image of a request. Raises ``UsageError`` with what is wrong with it."""
+    if not isinstance(document, dict):
+        raise UsageError('the request must be a JSON object: {"id": "...", "image_data": "<base64>"}')
+    request_id, encoded = document.get("id"), document.get("image_data")
+    if not isinstance(request_id, str) or not 0 < len(request_id) <= MAX_ID_LENGTH:
+        raise UsageError(f"id must be a text of 1 to {MAX_ID_LENGTH} characters")
+    if not isinstance(encoded, str):
+        raise UsageError("image_data must be the image in base64")
+    try:
+        # Some encoders break lines; nothing else outside the alphabet is let through.
+        return request_id, base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UsageError(f"image_data is not base64: {error}") from error
+
+
+def answer_document(request_id: str, result: Result) -> dict[str, Any]:
+    """What answers a request."""
+    return {"id": request_id, **result.to_json()}
+
+
+def problem_document(status: int, title: str, detail: str) -> dict[str, Any]:
+    """An error, for programs and people."""
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+
+
+def read_answer(document: Any, elapsed_ms: float, source: str) -> Answer:
+    """The answer in a document. Raises what a problem document tells of, ``ExecutionError`` for any other."""
+    if isinstance(document, Mapping) and "objects" in document:
+        try:
+            return Answer(
+                objects=tuple(Detection.from_json(entry) for entry in document["objects"]),
+                inference_ms=float(document["inference_time"]),
+                elapsed_ms=elapsed_ms,
+                timings_ms={str(stage): float(ms) for stage, ms in document.get("timings", {}).items()},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ExecutionError(f"{source} answered in a form that is not the contract's: {error!r}") from error
+    raise problem_error(document, source)
+
+
+def problem_error(document: Any, source: str) -> LookoutError:
+    """The error that a problem document tells of."""
+    if not isinstance(document, Mapping) or "detail" not in document:
+        return ExecutionError(f"{source} answered neither objects nor a problem")
+    detail = str(document["detail"])
+    if document.get("status") == ImageError.http_status:
+        return ImageError(detail)
+    return ExecutionError(f"{source} refused: {detail}")

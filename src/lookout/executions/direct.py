@@ -1,0 +1,47 @@
+"""The direct execution, seen from its client: the function, invoked with the image itself."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+
+from lookout.cloud.account import Account, aws_errors
+from lookout.cloud.stack import Deployment
+from lookout.errors import ExecutionError, UsageError
+from lookout.executions.contract import read_answer, request_document
+from lookout.executions.protocol import Answer
+
+# Lambda's limit for a synchronous invocation's payload.
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+
+
+class DirectExecution:
+    """Invokes a stack's function and waits for its answer."""
+
+    name = "direct"
+
+    def __init__(self, account: Account, deployment: Deployment) -> None:
+        self._functions = account.functions
+        self._function = deployment.function
+
+    def detect(self, name: str, data: bytes) -> Answer:
+        """See ``Execution``. Raises ``UsageError`` for an image that is too large to be sent this way."""
+        start = time.perf_counter()
+        payload = json.dumps(request_document(str(uuid.uuid4()), data)).encode()
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise UsageError(
+                f"{name} makes a payload of {len(payload):,} bytes, and Lambda takes {MAX_PAYLOAD_BYTES:,}: "
+                "use the execution remote"
+            )
+        with aws_errors(f"invoking {self._function} with {name}"):
+            answer = self._functions.invoke(FunctionName=self._function, Payload=payload)
+            document = json.loads(answer["Payload"].read())
+        elapsed_ms = (time.perf_counter() - start) * 1000
+        if "FunctionError" in answer:
+            raise ExecutionError(f"the function failed on {name}: {document.get('errorMessage', document)}")
+        return read_answer(document, elapsed_ms, f"the function {self._function}")
+
+    def close(self) -> None:
+        """See ``Execution``."""
+        self._functions.close()

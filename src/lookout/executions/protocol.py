@@ -1,0 +1,46 @@
+"""What every execution takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lookout.core.detections import Detection
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an execution found in one image, and what it took.
+
+    ``elapsed_ms`` is the whole, as the caller saw it; ``timings_ms`` the detector's own stages;
+    ``upload_ms`` the transfer to the bucket, and ``request_id`` Lambda's, where there were such.
+    """
+
+    objects: tuple[Detection, ...]
+    inference_ms: float
+    elapsed_ms: float
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    upload_ms: float | None = None
+    request_id: str | None = None
+
+
+class Execution(Protocol):
+    """One way to get an image's detections."""
+
+    @property
+    def name(self) -> str:
+        """The execution's name, as ``--execution`` takes it."""
+        ...
+
+    def detect(self, name: str, data: bytes) -> Answer:
+        """Find the objects in an encoded image that is called ``name``.
+
+        Raises ``ImageError`` for what is no image, ``UnreachableError`` where nobody answers, and
+        ``ExecutionError`` where this image got no answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give connections and memory back."""
+        ...
