@@ -1,0 +1,182 @@
+"""Runs functions as Lambda does: sandboxes that stay warm, as many as there are invocations at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from lookout.cloud.emulator import report
+from lookout.cloud.emulator.function import FunctionConfig, Invocation
+from lookout.cloud.emulator.quotas import Limiter
+from lookout.cloud.emulator.report import Outcome
+from lookout.cloud.emulator.sandbox import Sandbox
+
+__all__ = ["FunctionConfig", "FunctionHost", "Invocation"]
+
+_REAP_PAUSE_S = 1.0
+_CLOSE_S = 2.0
+
+
+@dataclass(slots=True)
+class _Idle:
+    sandbox: Sandbox
+    since_s: float
+
+
+@dataclass(slots=True)
+class _Pool:
+    """The sandboxes of one function: those idle, the last used at the end, and the number of busy ones."""
+
+    function: FunctionConfig
+    idle: list[_Idle] = field(default_factory=list)
+    busy: int = 0
+
+
+class FunctionHost:
+    """Invokes functions in sandboxes under a limiter.
+
+    ``concurrency`` is the most sandboxes that one function has; further invocations wait. A sandbox idle for
+    ``idle_s`` is closed. ``clock`` gives seconds.
+    """
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        concurrency: int = 10,
+        idle_s: float = 300.0,
+        *,
+        init_limit_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limiter = limiter
+        self._concurrency = concurrency
+        self._idle_s = idle_s
+        self._init_limit_s = init_limit_s
+        self._clock = clock
+        self._pools: dict[str, _Pool] = {}
+        self._sandboxes: set[Sandbox] = set()
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+        # One thread for all processes, which lives as long as the host: see Sandbox.
+        self._spawner = ThreadPoolExecutor(1, thread_name_prefix="sandbox-spawner")
+        self._reaper = threading.Thread(target=self._reap_for_ever, name="sandbox-reaper", daemon=True)
+        self._reaper.start()
+
+    def invoke(self, function: FunctionConfig, payload: bytes, request_id: str) -> Invocation:
+        """Invoke a function and wait for what comes of it; a failure is an ``Invocation`` with ``error``."""
+        pool = self._enter(function)
+        if pool is None:
+            return self._refuse(function, request_id, "ServiceException", "the emulator is shutting down")
+        sandbox = None
+        try:
+            sandbox = self._take_idle(pool) or self._start(function)
+            return sandbox.invoke(payload, request_id)
+        except (OSError, RuntimeError) as error:  # RuntimeError: the spawner is shut down
+            if sandbox is not None:
+                sandbox.kill()
+            return self._refuse(function, request_id, "Runtime.SandboxError", f"no sandbox: {error}")
+        finally:
+            self._leave(pool, sandbox)
+
+    def reap(self) -> None:
+        """Close the sandboxes that have been idle for long."""
+        oldest_s = self._clock() - self._idle_s
+        with self._changed:
+            expired = []
+            for pool in self._pools.values():
+                expired += [idle.sandbox for idle in pool.idle if idle.since_s <= oldest_s]
+                pool.idle = [idle for idle in pool.idle if idle.since_s > oldest_s]
+        self._close_all(expired)
+
+    def close(self) -> None:
+        """Kill all sandboxes; invocations in flight end with an error. Further calls do nothing."""
+        with self._changed:
+            self._closed.set()
+            self._changed.notify_all()
+            sandboxes = list(self._sandboxes)
+        self._close_all(sandboxes)
+        with self._changed:  # those that were just starting, too
+            self._changed.wait_for(lambda: not any(pool.busy for pool in self._pools.values()), _CLOSE_S)
+        self._spawner.shutdown()
+        self._reaper.join()
+
+    def _enter(self, function: FunctionConfig) -> _Pool | None:
+        """Wait until the function may have one more busy sandbox; None when the host closes."""
+        with self._changed:
+            pool, retired = self._pool(function)
+            self._changed.wait_for(lambda: self._closed.is_set() or pool.busy < self._concurrency)
+            if not self._closed.is_set():
+                pool.busy += 1
+        self._close_all(retired)
+        return None if self._closed.is_set() else pool
+
+    def _pool(self, function: FunctionConfig) -> tuple[_Pool, list[Sandbox]]:
+        """A function's pool, and the sandboxes of what the function was before."""
+        pool = self._pools.setdefault(function.arn, _Pool(function))
+        if pool.function == function:
+            return pool, []
+        retired = [idle.sandbox for idle in pool.idle]
+        pool.function = function
+        pool.idle.clear()
+        return pool, retired
+
+    def _take_idle(self, pool: _Pool) -> Sandbox | None:
+        """The sandbox used last, so that those not needed can go."""
+        dead: list[Sandbox] = []
+        with self._changed:
+            while pool.idle:
+                sandbox = pool.idle.pop().sandbox
+                if sandbox.usable:
+                    break
+                dead.append(sandbox)
+            else:
+                sandbox = None
+        self._close_all(dead)
+        return sandbox
+
+    def _start(self, function: FunctionConfig) -> Sandbox:
+        sandbox = Sandbox(function, self._limiter, self._spawner, init_limit_s=self._init_limit_s)
+        with self._changed:
+            self._sandboxes.add(sandbox)
+        if self._closed.is_set():  # close() may not have seen this one
+            sandbox.kill()
+        return sandbox
+
+    def _leave(self, pool: _Pool, sandbox: Sandbox | None) -> None:
+        """Keep a sandbox that can be used again, close another, and let the next invocation in."""
+        with self._changed:
+            keep = sandbox is not None and sandbox.usable and sandbox.function == pool.function
+            if sandbox is not None and keep and not self._closed.is_set():
+                pool.idle.append(_Idle(sandbox, self._clock()))
+                sandbox = None
+        if sandbox is not None:
+            self._close_all([sandbox])
+        with self._changed:
+            pool.busy -= 1
+            self._changed.notify_all()
+
+    def _close_all(self, sandboxes: list[Sandbox]) -> None:
+        for sandbox in sandboxes:
+            sandbox.kill()
+        for sandbox in sandboxes:
+            sandbox.close()
+        with self._changed:
+            self._sandboxes.difference_update(sandboxes)
+
+    def _reap_for_ever(self) -> None:
+        while not self._closed.wait(min(_REAP_PAUSE_S, self._idle_s)):
+            self.reap()
+
+    @staticmethod
+    def _refuse(function: FunctionConfig, request_id: str, error_type: str, reason: str) -> Invocation:
+        outcome: Outcome = report.refused(request_id, error_type, reason)
+        lines = (
+            report.start_line(request_id, function.version),
+            *outcome.notes,
+            report.end_line(request_id),
+            report.report_line(request_id, outcome, memory_mb=function.memory_mb, used_mb=0, init_ms=None),
+        )
+        return Invocation(outcome.payload, outcome.error, lines, 0.0, None, 0)

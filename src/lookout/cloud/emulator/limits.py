@@ -1,0 +1,40 @@
+"""Which way of limiting sandboxes this machine allows.
+
+===========  =========================================  ============================================
+name         CPU time                                   memory
+===========  =========================================  ============================================
+cgroup v2    the kernel's quota                         the kernel's limit
+cgroup v1    the kernel's quota                         the kernel's limit
+sigstop      measured; SIGSTOP and SIGCONT              measured; SIGKILL
+none         no limit                                   measured; SIGKILL (Linux)
+===========  =========================================  ============================================
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+from lookout.cloud.emulator.cgroups import usable_cgroups
+from lookout.cloud.emulator.polling import PollingLimiter
+from lookout.cloud.emulator.quotas import Limiter
+
+
+def usable_limiters() -> Iterator[Limiter]:
+    """Every way that works on this machine for this user, the best first; the last limits no CPU time."""
+    cores = os.cpu_count() or 1
+    cgroups = usable_cgroups(cores)
+    if cgroups is not None:
+        cgroups.sweep()
+        yield cgroups
+    if sys.platform == "linux":
+        yield PollingLimiter(cores, throttle=True)
+    yield PollingLimiter(cores, throttle=False)
+
+
+def choose_limiter(*, cpu_limits: bool = True) -> Limiter:
+    """The best way that works here; ``cpu_limits=False`` asks for none of CPU time."""
+    if not cpu_limits:
+        return PollingLimiter(os.cpu_count() or 1, throttle=False)
+    return next(usable_limiters())

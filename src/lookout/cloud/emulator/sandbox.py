@@ -1,0 +1,202 @@
+"""One sandbox: a process that holds a function's handler, and takes one invocation after another.
+
+Its life is a stream of events, from the runtime client (``runtime_api``) and from the process's end, and the
+thread that invokes waits for the next of them or for the time limit. A sandbox that broke a limit is killed
+and never used again; ``usable`` tells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookout.cloud.emulator import launcher, report
+from lookout.cloud.emulator.function import FunctionConfig, Invocation, sandbox_environment
+from lookout.cloud.emulator.log_pipe import LogPipe
+from lookout.cloud.emulator.quotas import Limiter
+from lookout.cloud.emulator.report import Outcome
+from lookout.cloud.emulator.runtime_api import Answered, ApiEvent, InitFailed, Ready, RuntimeApi, Work
+
+_KIB_PER_MIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Exited:
+    """The process ended."""
+
+    returncode: int
+    at_s: float
+
+
+class Sandbox:
+    """A sandbox whose process has been started; it begins its init at once.
+
+    ``spawner`` has one thread that outlives the sandbox: on Linux the process is killed when the thread that
+    started it ends. Raises ``OSError`` when the process or its limits can't be made.
+    """
+
+    def __init__(self, function: FunctionConfig, limiter: Limiter, spawner: Executor, *, init_limit_s: float) -> None:
+        self.function = function
+        self._init_limit_s = init_limit_s
+        self._id = uuid.uuid4().hex
+        self._events: queue.SimpleQueue[ApiEvent | _Exited] = queue.SimpleQueue()
+        self._is_initialised = False
+        self._killed = threading.Event()
+        self._exited = threading.Event()
+        self._used_mb = 0
+        self._limits = limiter.limit(self._id[:12], function.memory_mb)
+        self._api = RuntimeApi(self._events.put)
+        self._logs = LogPipe()
+        self._started_s = time.monotonic()
+        try:
+            self._process = spawner.submit(self._start_process).result()
+        except BaseException:
+            self._close_parts()
+            raise
+        self._logs.started()
+        self._limits.watch(self._process.pid)
+        self._waiter = threading.Thread(target=self._await_exit, name="sandbox-exit", daemon=True)
+        self._waiter.start()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can take another invocation."""
+        return not (self._killed.is_set() or self._exited.is_set())
+
+    def invoke(self, payload: bytes, request_id: str) -> Invocation:
+        """Run the handler, after init where this is the first invocation. One at a time."""
+        lines, init_ms, outcome = [], None, None
+        if not self._is_initialised:
+            outcome, init_ms = self._initialise(request_id)
+            lines += self._logs.drain()
+            if outcome:
+                lines.append(report.init_report_line(outcome, init_ms))
+        lines.append(report.start_line(request_id, self.function.version))
+        outcome = outcome or self._run(payload, request_id)
+        lines += [*self._logs.drain(), *outcome.notes, report.end_line(request_id)]
+        memory_mb = self.function.memory_mb
+        lines.append(
+            report.report_line(request_id, outcome, memory_mb=memory_mb, used_mb=self._used_mb, init_ms=init_ms)
+        )
+        return Invocation(outcome.payload, outcome.error, tuple(lines), outcome.duration_ms, init_ms, self._used_mb)
+
+    def kill(self) -> None:
+        """Kill the process and its children; don't wait."""
+        self._killed.set()
+        if not self._exited.is_set():
+            self._kill_group()
+
+    def close(self) -> None:
+        """Kill the process, wait for its end, and remove what belongs to it."""
+        self.kill()
+        self._waiter.join()
+        self._logs.close()
+
+    def _initialise(self, request_id: str) -> tuple[Outcome | None, float]:
+        """Wait for init, and say how it failed, if it did, and how long it took."""
+        event = self._next_event(self._init_limit_s - (time.monotonic() - self._started_s))
+        init_ms = ((event.at_s if event else time.monotonic()) - self._started_s) * 1000
+        self._measure_memory()
+        match event:
+            case Ready():
+                self._limits.start_cpu_quota()
+                self._is_initialised = True
+                return None, init_ms
+            case InitFailed(body):
+                outcome = report.init_failed(body)
+            case _Exited(returncode):
+                outcome = self._ended(request_id, returncode, 0.0)
+            case _:
+                outcome = report.timed_out(request_id, self._init_limit_s, 0.0)
+        self.kill()
+        return outcome, init_ms
+
+    def _run(self, payload: bytes, request_id: str) -> Outcome:
+        timeout_s = self.function.timeout_s
+        deadline_ms = int((time.time() + timeout_s) * 1000)
+        began_s = time.monotonic()
+        self._api.offer(Work(request_id, payload, self.function.arn, deadline_ms))
+        event = self._next_event(timeout_s)
+        duration_ms = ((event.at_s if event else time.monotonic()) - began_s) * 1000
+        self._measure_memory()
+        match event:
+            case Answered(body, failed):
+                return report.answered(body, duration_ms, failed=failed)
+            case _Exited(returncode):
+                return self._ended(request_id, returncode, duration_ms)
+            case _:
+                self.kill()
+                return report.timed_out(request_id, timeout_s, timeout_s * 1000)
+
+    def _next_event(self, timeout_s: float) -> ApiEvent | _Exited | None:
+        """What happens next; None when nothing does in time."""
+        with suppress(queue.Empty):
+            return self._events.get(timeout=max(0.0, timeout_s))
+        return None
+
+    def _ended(self, request_id: str, returncode: int, duration_ms: float) -> Outcome:
+        if returncode == -signal.SIGKILL and not self._killed.is_set():
+            self._used_mb = self.function.memory_mb  # nothing else kills it but the memory limit
+        return report.exited(request_id, returncode, duration_ms)
+
+    def _measure_memory(self) -> None:
+        """Note the most memory that the process had; ended processes no longer tell.
+
+        Not ``ru_maxrss``, which a process inherits from the one that started it.
+        """
+        with suppress(OSError):
+            for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    self._used_mb = int(line.split()[1]) // _KIB_PER_MIB
+
+    def _start_process(self) -> subprocess.Popen[bytes]:
+        admission = self._limits.admission
+        settings = {
+            "handler": self.function.handler,
+            "task_root": str(self.function.task_root),
+            "parent_pid": os.getpid(),
+            "procs_files": [str(file) for file in admission.procs_files],
+            "data_limit_bytes": admission.data_limit_bytes,
+        }
+        log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{self.function.version}]{self._id}"
+        return subprocess.Popen(
+            # -P: else Python would offer the launcher's folder to imports.
+            [self.function.python, "-P", launcher.__file__, json.dumps(settings)],
+            env=sandbox_environment(self.function, self._api.address, log_stream),
+            cwd=self.function.task_root,
+            stdin=subprocess.DEVNULL,
+            stdout=self._logs.write_end,
+            stderr=self._logs.write_end,
+            start_new_session=True,
+        )
+
+    def _await_exit(self) -> None:
+        if hasattr(os, "waitid"):
+            # Until it is reaped its number belongs to no other process, so that signals can't go astray.
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        self._kill_group()
+        self._limits.close()
+        returncode = self._process.wait()
+        self._exited.set()
+        self._events.put(_Exited(returncode, time.monotonic()))
+        self._api.close()
+
+    def _kill_group(self) -> None:
+        # macOS refuses to signal a group of ended processes.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _close_parts(self) -> None:
+        self._limits.close()
+        self._api.close()
+        self._logs.close()

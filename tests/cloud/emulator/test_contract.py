@@ -1,0 +1,269 @@
+"""The emulator as AWS's own client sees it: the contract that ministack, or another control plane, must keep."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lookout
+from lookout.cloud.emulator import ACCOUNT
+
+from .conftest import Emulator
+
+boto3 = pytest.importorskip("boto3")
+pytest.importorskip("ministack")
+pytest.importorskip("awslambdaric")
+
+REGION = "eu-north-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
+
+RECORD = """
+import os
+from urllib.parse import unquote_plus
+import boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+def handle(event, context):
+    for record in event["Records"]:
+        key = unquote_plus(record["s3"]["object"]["key"])
+        body = boto3.client("s3").get_object(Bucket=record["s3"]["bucket"]["name"], Key=key)["Body"].read()
+        table.put_item(Item={"key": key, "body": body.decode(), "request": context.aws_request_id})
+"""
+
+TEMPLATE = """
+Parameters:
+  Handlers: {Type: String}
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: results
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: key, AttributeType: S}]
+      KeySchema: [{AttributeName: key, KeyType: HASH}]
+  Failures:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: failures}
+  Images:
+    Type: AWS::ECR::Repository
+    Properties: {RepositoryName: images}
+  Logs:
+    Type: AWS::Logs::LogGroup
+    Properties: {LogGroupName: /aws/lambda/record, RetentionInDays: 7}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: sts:AssumeRole}]
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: record
+      PackageType: Image
+      Code: {ImageUri: !Sub "${AWS::AccountId}.dkr.ecr.${AWS::Region}.amazonaws.com/images:1"}
+      ImageConfig: {Command: [record.handle]}
+      Role: !GetAtt Role.Arn
+      MemorySize: 1769
+      Timeout: 60
+      Environment: {Variables: {TABLE: !Ref Table, PYTHONPATH: !Ref Handlers}}
+  Retries:
+    Type: AWS::Lambda::EventInvokeConfig
+    Properties:
+      FunctionName: !Ref Function
+      Qualifier: $LATEST
+      MaximumRetryAttempts: 0
+      DestinationConfig: {OnFailure: {Destination: !GetAtt Failures.Arn}}
+  Permission:
+    Type: AWS::Lambda::Permission
+    Properties:
+      FunctionName: !GetAtt Function.Arn
+      Action: lambda:InvokeFunction
+      Principal: s3.amazonaws.com
+      SourceArn: !Sub "arn:aws:s3:::record-${AWS::AccountId}"
+  Bucket:
+    Type: AWS::S3::Bucket
+    DependsOn: Permission
+    Properties:
+      BucketName: !Sub "record-${AWS::AccountId}"
+      NotificationConfiguration:
+        LambdaConfigurations: [{Event: "s3:ObjectCreated:*", Function: !GetAtt Function.Arn}]
+  BucketPolicy:
+    Type: AWS::S3::BucketPolicy
+    Properties:
+      Bucket: !Ref Bucket
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Deny
+            Principal: "*"
+            Action: s3:*
+            Resource: !Sub "${Bucket.Arn}/*"
+            Condition: {Bool: {"aws:SecureTransport": "false"}}
+Outputs:
+  Bucket: {Value: !Ref Bucket}
+  Function: {Value: !GetAtt Function.Arn}
+"""
+
+Client = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def client(emulator: Emulator) -> Iterator[Client]:
+    """Makes clients that know the endpoint, the region and the keys, and nothing else."""
+    session = boto3.Session(ACCOUNT, "emulator", region_name=REGION)
+    made: dict[str, Any] = {}
+
+    def make(service: str) -> Any:
+        if service not in made:
+            made[service] = session.client(service, endpoint_url=emulator.endpoint)
+        return made[service]
+
+    yield make
+    for each in made.values():
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def stack(client: Client, handlers: Path) -> dict[str, str]:
+    """The stack's outputs."""
+    (handlers / "record.py").write_text(RECORD)
+    formation = client("cloudformation")
+    parameters = [{"ParameterKey": "Handlers", "ParameterValue": str(handlers)}]
+    formation.create_stack(
+        StackName="all", TemplateBody=TEMPLATE, Parameters=parameters, Capabilities=["CAPABILITY_IAM"]
+    )
+    formation.get_waiter("stack_create_complete").wait(StackName="all", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+    described = formation.describe_stacks(StackName="all")["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+
+def eventually(question: Callable[[], Any]) -> Any:
+    """The first answer that is true, asked for until a generous deadline."""
+    deadline_s = time.monotonic() + 30
+    while not (found := question()):
+        assert time.monotonic() < deadline_s, "nothing came"
+        time.sleep(0.02)
+    return found
+
+
+def reports(client: Client, name: str) -> list[str]:
+    found = client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="REPORT")
+    return [event["message"] for event in found["events"]]
+
+
+@pytest.mark.parametrize("key", ["images/1/plain.jpg", "a b/ü 照片 +1%20&=?#.jpg"])
+def test_an_upload_becomes_an_item(client: Client, stack: dict[str, str], key: str) -> None:
+    client("s3").put_object(Bucket=stack["Bucket"], Key=key, Body=b"content")
+    get_item = client("dynamodb").get_item
+    item = eventually(lambda: get_item(TableName="results", Key={"key": {"S": key}}).get("Item"))
+    assert item["body"] == {"S": "content"}
+    request_id = item["request"]["S"]
+    # The log is written after the function has ended.
+    line = eventually(lambda: [line for line in reports(client, "record") if request_id in line])[0]
+    fields = [field.partition(":")[0] for field in line.split("\t")]
+    assert fields[:5] == [
+        "REPORT RequestId",
+        "Duration",
+        "Billed Duration",
+        "Memory Size",
+        "Max Memory Used",
+    ]
+
+
+def test_the_stack_has_what_the_template_says(client: Client, stack: dict[str, str]) -> None:
+    function = client("lambda").get_function(FunctionName="record")
+    assert function["Configuration"]["PackageType"] == "Image"
+    assert function["Configuration"]["MemorySize"] == 1769
+    assert function["Configuration"]["Timeout"] == 60
+    assert function["Code"]["ImageUri"] == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/images:1"
+    command = function["Configuration"]["ImageConfigResponse"]["ImageConfig"]["Command"]
+    assert command == ["record.handle"]
+    groups = client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/record")["logGroups"]
+    assert [group["retentionInDays"] for group in groups] == [7]
+    retries = client("lambda").get_function_event_invoke_config(FunctionName="record", Qualifier="$LATEST")
+    assert retries["MaximumRetryAttempts"] == 0
+
+
+def test_an_event_that_fails_ends_in_the_queue(client: Client, stack: dict[str, str]) -> None:
+    client("lambda").invoke(FunctionName="record", InvocationType="Event", Payload=b'{"no": "records"}')
+    url = client("sqs").get_queue_url(QueueName="failures")["QueueUrl"]
+    receive = client("sqs").receive_message
+    received = eventually(lambda: receive(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))
+    message = json.loads(received[0]["Body"])
+    assert message["requestPayload"] == {"no": "records"}
+    assert message["responsePayload"]["errorType"] == "KeyError"
+
+
+def create(client: Client, name: str, **how: Any) -> None:
+    client("lambda").create_function(FunctionName=name, Role=ROLE, MemorySize=1769, Timeout=60, **how)
+    waiter = client("lambda").get_waiter("function_active_v2")
+    waiter.wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+
+
+def image(handlers: Path, *command: str) -> dict[str, Any]:
+    return {
+        "PackageType": "Image",
+        "Code": {"ImageUri": "any:thing"},
+        "ImageConfig": {"Command": list(command)} if command else {},
+        "Environment": {"Variables": {"PYTHONPATH": str(handlers)}},
+    }
+
+
+def call(client: Client, name: str, event: object = None) -> tuple[str | None, Any]:
+    answer = client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+
+
+def test_functions_answer_or_fail_or_return_nothing(client: Client, handlers: Path) -> None:
+    for name in ("echo", "fail", "nothing", "exit"):
+        create(client, name, **image(handlers, f"handlers.{name}"))
+    error, answer = call(client, "echo", {"a": [1, "ü"]})
+    assert error is None
+    assert answer["event"] == {"a": [1, "ü"]}
+    error, answer = call(client, "fail")
+    assert (error, answer["errorType"]) == ("Unhandled", "ValueError")
+    assert call(client, "nothing") == (None, None)
+    error, answer = call(client, "exit", 3)
+    assert (error, answer["errorType"]) == ("Unhandled", "Runtime.ExitError")
+
+
+def test_a_function_that_is_updated_runs_anew(client: Client, handlers: Path) -> None:
+    create(client, "changing", **image(handlers, "handlers.describe"))
+    assert call(client, "changing")[1]["memory"] == "1769"
+    client("lambda").update_function_configuration(FunctionName="changing", MemorySize=1024)
+    waiter = client("lambda").get_waiter("function_updated_v2")
+    waiter.wait(FunctionName="changing", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+    assert call(client, "changing")[1]["memory"] == "1024"
+
+
+def test_an_image_without_a_command(client: Client, handlers: Path) -> None:
+    create(client, "empty", **image(handlers))
+    error, answer = call(client, "empty")
+    assert error == "Unhandled"
+    assert answer["errorType"] == "Runtime.InvalidEntrypoint"
+
+
+def test_a_sandbox_can_import_lookout(client: Client, handlers: Path) -> None:
+    (handlers / "imports.py").write_text("import lookout\ndef handle(event, context):\n  return lookout.__file__")
+    create(client, "imports", **image(handlers, "imports.handle"))
+    assert call(client, "imports") == (None, lookout.__file__)
+
+
+def test_a_zip_runs_as_well(client: Client) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("package/module.py", "def handle(event, context):\n  return [event, __file__]")
+    code = {"ZipFile": archive.getvalue()}
+    create(client, "zipped", Runtime="python3.12", Handler="package.module.handle", Code=code)
+    error, (event, file) = call(client, "zipped", 1)
+    assert (error, event) == (None, 1)
+    assert file.endswith("/package/module.py")
+    create(client, "foreign", Runtime="nodejs22.x", Handler="a.b", Code=code)
+    assert call(client, "foreign")[1]["errorType"] == "Runtime.Unsupported"

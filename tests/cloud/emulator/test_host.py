@@ -1,0 +1,241 @@
+"""Functions in real sandboxes: what comes back, what is logged, what is kept warm."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lookout.cloud.emulator.function import FunctionConfig, sandbox_environment
+from lookout.cloud.emulator.host import FunctionHost
+from lookout.cloud.emulator.quotas import Limiter
+
+from .conftest import InBackground, answer, invoke, running_host
+
+pytest.importorskip("awslambdaric")
+
+Make = Callable[..., FunctionConfig]
+NewHost = Callable[..., FunctionHost]
+
+
+@pytest.fixture(scope="module")
+def host(limiter: Limiter) -> Iterator[FunctionHost]:
+    """One host for each limiter."""
+    with running_host(limiter, init_limit_s=60) as host:
+        yield host
+
+
+def test_cold_then_warm(host: FunctionHost, function: Make) -> None:
+    config = function("handlers.echo", memory_mb=512, environment={"OWN": "value"})
+    cold = invoke(host, config, {"a": ["ü", 1]})
+    warm = invoke(host, config)
+    assert answer(cold)["event"] == {"a": ["ü", 1]}
+    assert answer(cold)["environment"]["OWN"] == "value"
+    assert answer(cold)["pid"] == answer(warm)["pid"]
+    assert not cold.error
+    assert cold.init_ms is not None
+    assert cold.init_ms > 0
+    assert warm.init_ms is None
+    assert cold.memory_mb > 5
+    importing, start, hello, end, reported = cold.log_lines
+    assert importing == "importing"
+    assert hello.startswith("hello ")
+    request_id = hello.split()[1]
+    assert start == f"START RequestId: {request_id} Version: $LATEST"
+    assert end == f"END RequestId: {request_id}"
+    assert f"\tInit Duration: {cold.init_ms:.2f} ms" in reported
+    assert "importing" not in warm.log_lines
+    assert "Init Duration" not in warm.log_lines[-1]
+
+
+def test_a_handler_that_raises(host: FunctionHost, function: Make) -> None:
+    failed = invoke(host, function("handlers.fail"))
+    assert failed.error
+    assert answer(failed)["errorType"] == "ValueError"
+    assert answer(failed)["errorMessage"] == "no such thing"
+    assert "about to fail" in failed.log_lines
+    assert "[ERROR] ValueError: no such thing" in failed.log_lines
+    assert invoke(host, function("handlers.fail")).init_ms is None  # the sandbox lives on
+
+
+def test_a_handler_that_takes_too_long(host: FunctionHost, function: Make) -> None:
+    config = function("handlers.hang", timeout_s=0.5)
+    late = invoke(host, config)
+    assert late.error
+    assert answer(late)["errorType"] == "Sandbox.Timedout"
+    assert answer(late)["errorMessage"].endswith(" Error: Task timed out after 0.50 seconds")
+    assert "hanging" in late.log_lines
+    assert late.log_lines[-1].endswith("\tStatus: timeout")
+    assert late.memory_mb > 5
+    assert invoke(host, config).init_ms is not None  # in a new sandbox
+
+
+def test_a_process_that_ends(host: FunctionHost, function: Make) -> None:
+    ended = invoke(host, function("handlers.exit"), 3)
+    assert ended.error
+    assert answer(ended)["errorType"] == "Runtime.ExitError"
+    assert answer(ended)["errorMessage"].endswith("Runtime exited with error: exit status 3")
+    assert "leaving" in ended.log_lines
+    assert "\tStatus: error" in ended.log_lines[-1]
+
+
+def test_memory_over_the_limit(host: FunctionHost, function: Make) -> None:
+    killed = invoke(host, function("handlers.hog", memory_mb=256))
+    assert killed.error
+    assert answer(killed)["errorMessage"].endswith("Runtime exited with error: signal: killed")
+    assert killed.memory_mb == 256
+
+
+def test_a_module_that_cannot_be_imported(host: FunctionHost, function: Make) -> None:
+    failed = invoke(host, function("bad_import.handler"))
+    assert failed.error
+    assert answer(failed)["errorType"] == "Runtime.ImportModuleError"
+    assert "no_such_module" in answer(failed)["errorMessage"]
+    assert any(line.startswith("INIT_REPORT Init Duration: ") for line in failed.log_lines)
+
+
+def test_init_that_ends_the_process(host: FunctionHost, function: Make) -> None:
+    failed = invoke(host, function("exits.handler"))
+    assert answer(failed)["errorMessage"].endswith("Runtime exited with error: exit status 7")
+
+
+def test_init_that_takes_too_long(new_host: NewHost, function: Make) -> None:
+    host = new_host(init_limit_s=0.5)
+    late = invoke(host, function("endless.handler"))
+    assert answer(late)["errorType"] == "Sandbox.Timedout"
+    assert "\tPhase: init\tStatus: timeout" in "\n".join(late.log_lines)
+
+
+def test_the_log_is_complete_when_the_answer_comes(host: FunctionHost, function: Make) -> None:
+    config = function("handlers.chatter")
+    for count in (1, 500, 3):
+        lines = invoke(host, config, count).log_lines
+        assert [line for line in lines if line.startswith("line ")] == [f"line {n}" for n in range(count)]
+        assert sum(line.startswith("error ") for line in lines) == count
+
+
+def test_a_log_without_end_is_cut(new_host: NewHost, function: Make) -> None:
+    lines = invoke(new_host(), function("handlers.chatter"), 100_000).log_lines
+    assert sum(map(len, lines)) < 2 << 20
+    assert any("more bytes of log were dropped" in line for line in lines)
+
+
+def test_an_answer_that_is_too_large(new_host: NewHost, function: Make) -> None:
+    host, config = new_host(), function("handlers.big")
+    assert len(invoke(host, config, 5 << 20).payload) == (5 << 20) + 2
+    assert answer(invoke(host, config, 7 << 20))["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+def test_what_the_handler_is_told(new_host: NewHost, function: Make) -> None:
+    told = answer(invoke(new_host(), function("handlers.describe")))
+    assert told["name"] == "handlers-describe"
+    assert told["memory"] == "1769"
+    assert 0 < told["left_ms"] <= 60_000
+    assert told["argv"][1:] == ["handlers.describe"]
+
+
+def test_the_environment_is_made_from_scratch(function: Make) -> None:
+    inherited = {
+        "PATH": "/bin",
+        "HOME": "/home/me",
+        "AWS_ACCESS_KEY_ID": "REAL",
+        "AWS_PROFILE": "REAL",
+        "PYTHONSTARTUP": "REAL",
+    }
+    config = function("m.f", environment={"AWS_LAMBDA_LOG_STREAM_NAME": "own", "MINE": "1"})
+    seen = sandbox_environment(config, "127.0.0.1:1", "stream", inherited)
+    assert "REAL" not in seen.values()
+    assert seen["AWS_ACCESS_KEY_ID"] == "000000000000"
+    assert seen["AWS_REGION"] == "eu-north-1"
+    assert seen["TZ"] == ":UTC"
+    assert seen["HOME"] == "/home/me"
+    assert seen["MINE"] == "1"
+    assert seen["AWS_LAMBDA_LOG_STREAM_NAME"] == "own"
+
+
+def test_a_changed_function_gets_a_new_sandbox(new_host: NewHost, function: Make) -> None:
+    host, config = new_host(), function("handlers.echo")
+    before = answer(invoke(host, config))["pid"]
+    changed = invoke(host, replace(config, environment={"NEW": "1"}))
+    assert changed.init_ms is not None
+    assert answer(changed)["environment"]["NEW"] == "1"
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+
+
+def test_idle_sandboxes_go(new_host: NewHost, function: Make) -> None:
+    now_s = 1000.0
+    host, config = new_host(idle_s=300, clock=lambda: now_s), function("handlers.echo")
+    pid = answer(invoke(host, config))["pid"]
+    now_s += 299
+    host.reap()
+    assert invoke(host, config).init_ms is None
+    now_s += 301
+    host.reap()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert invoke(host, config).init_ms is not None
+
+
+def fifo(folder: Path, name: str) -> str:
+    os.mkfifo(folder / name)
+    return str(folder / name)
+
+
+def test_invocations_at_the_same_time_have_their_own_sandboxes(
+    new_host: NewHost, function: Make, tmp_path: Path
+) -> None:
+    host, config = new_host(concurrency=2), function("handlers.wait")
+    gates = [fifo(tmp_path, name) for name in ("a", "b")]
+    both = [InBackground(host, config, gate) for gate in gates]
+    # Opening waits for the handler at the other end: both run now.
+    with Path(gates[0]).open("w"), Path(gates[1]).open("w"):
+        pass
+    assert len({answer(running.result()) for running in both}) == 2
+
+
+def test_invocations_over_the_limit_wait_for_a_sandbox(new_host: NewHost, function: Make, tmp_path: Path) -> None:
+    host, config = new_host(concurrency=1), function("handlers.wait")
+    gates = [fifo(tmp_path, name) for name in ("a", "b")]
+    first = InBackground(host, config, gates[0])
+    with Path(gates[0]).open("w"):
+        second = InBackground(host, config, gates[1])
+    with Path(gates[1]).open("w"):
+        pass
+    assert answer(first.result()) == answer(second.result())
+    assert second.result().init_ms is None
+
+
+def test_closing_ends_what_is_in_flight(new_host: NewHost, function: Make, tmp_path: Path) -> None:
+    host, gate = new_host(concurrency=1), fifo(tmp_path, "gate")
+    running = InBackground(host, function("handlers.wait"), gate)
+    with Path(gate).open("w"):
+        waiting = InBackground(host, function("handlers.wait"), gate)
+        host.close()
+        host.close()
+        assert answer(running.result())["errorType"] == "Runtime.ExitError"
+        assert waiting.result().error
+    assert answer(invoke(host, function("handlers.echo")))["errorType"] == "ServiceException"
+
+
+def test_a_sandbox_that_cannot_be_started(new_host: NewHost, function: Make) -> None:
+    host = new_host()
+    failed = invoke(host, function("handlers.echo", python="/no/such/python"))
+    assert failed.error
+    assert answer(failed)["errorType"] == "Runtime.SandboxError"
+    assert not invoke(host, function("handlers.nothing")).error
+
+
+def test_the_runtime_client_in_python(new_host: NewHost, function: Make, tmp_path: Path) -> None:
+    # Elsewhere than on Linux the client's C++ part is missing.
+    (tmp_path / "runtime_client.py").write_text("raise ImportError\n")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    host = new_host()
+    echoed = answer(invoke(host, function("handlers.echo", environment=environment), {"a": "ü"}))
+    assert echoed["event"] == {"a": "ü"}
+    failed = invoke(host, function("handlers.fail", environment=environment))
+    assert json.loads(failed.payload)["errorType"] == "ValueError"
