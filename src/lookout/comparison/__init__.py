@@ -1,0 +1,1 @@
+"""Measuring executions against each other, and telling what came of it."""

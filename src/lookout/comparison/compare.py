@@ -1,0 +1,151 @@
+"""One comparison, from nothing to its report: starts what is not running, measures, and stops what it started."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lookout.comparison.load import closed_loop
+from lookout.comparison.machine import describe_machine
+from lookout.comparison.processes import Process, Processes, child_environment
+from lookout.comparison.report import Report, make_report
+from lookout.comparison.samples import Sample, SampleLog
+from lookout.detector import open_detector
+from lookout.executions.in_process import InProcessExecution
+from lookout.executions.local import LocalExecution
+from lookout.executions.protocol import Execution
+from lookout.models.model import Model
+
+if TYPE_CHECKING:
+    from lookout.comparison.offloading import Cloud
+
+NAMES = ("in-process", "local", "remote")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared: these images, through these executions, with one and the same model and engine.
+
+    ``cloud``: the emulator, started for this run, or the AWS account of the environment, where the stack
+    ``stack`` is up already (its own model, memory and thresholds then hold).
+    """
+
+    paths: tuple[Path, ...]
+    model: Model
+    engine: str
+    confidence: float
+    iou: float
+    executions: tuple[str, ...]
+    cloud: Literal["emulator", "aws"] = "emulator"
+    stack: str = "lookout"
+    memory_mb: int = 512
+    timeout_s: int = 15
+
+
+def compare(comparison: Comparison, samples_path: Path, notify: Callable[[str | Sample], None]) -> Report:
+    """Measure, append every sample to ``samples_path``, and report.
+
+    ``notify`` is told each step in words, then each sample as it comes. Raises ``LookoutError`` where
+    something could not be started, or stopped answering; what was measured by then is in the file.
+    """
+    with Processes() as processes, ExitStack() as closers:
+        executions, cloud = _start(comparison, processes, closers, notify)
+        machine = describe_machine()
+        run = {**_description(comparison), "machine": machine, "cloud": cloud and cloud.description}
+        log = closers.enter_context(SampleLog(samples_path, run))
+        samples = _measure(comparison, executions, cloud, log, notify)
+    return make_report(
+        samples,
+        executions=comparison.executions,
+        emulated=cloud is not None and cloud.emulated,
+        machine=machine,
+    )
+
+
+def _start(
+    comparison: Comparison, processes: Processes, closers: ExitStack, notify: Callable[[str | Sample], None]
+) -> tuple[list[Execution], Cloud | None]:
+    """The executions, in the order they were asked for, and the cloud that ``remote`` goes to."""
+    environment = child_environment(os.environ)
+    asked = comparison.executions
+    needs_emulator = "remote" in asked and comparison.cloud == "emulator"
+    # Both start at once; each is waited for where it is needed.
+    server = processes.start(_serve_arguments(comparison), environment) if "local" in asked else None
+    emulator = _start_emulator(processes, environment) if needs_emulator else None
+    found: dict[str, Execution] = {}
+    if "in-process" in asked:
+        notify("loading the network")
+        found["in-process"] = _in_process(comparison)
+    if server:
+        notify("starting the server")
+        found["local"] = LocalExecution(server.ready()["url"])
+    cloud = None
+    if "remote" in asked:
+        # Needs the cloud's packages, which a comparison without it does not.
+        from lookout.comparison.offloading import aws_cloud, emulated_cloud
+
+        notify("starting the emulator and deploying the stack" if emulator else "looking for the stack")
+        cloud = emulated_cloud(comparison, emulator.ready()) if emulator else aws_cloud(comparison)
+        found["remote"] = cloud.execution()
+    return [closers.enter_context(closing(found[name])) for name in asked], cloud
+
+
+def _start_emulator(processes: Processes, environment: Mapping[str, str]) -> Process:
+    return processes.start(["emulator", "--port", "0"], environment, if_killed=["emulator", "--sweep"])
+
+
+def _serve_arguments(comparison: Comparison) -> list[str]:
+    thresholds = ["--confidence", str(comparison.confidence), "--iou", str(comparison.iou)]
+    model = ["--model", str(comparison.model.folder), "--engine", comparison.engine]
+    return ["serve", "--port", "0", *model, *thresholds]
+
+
+def _in_process(comparison: Comparison) -> InProcessExecution:
+    detector = open_detector(comparison.model, comparison.engine, confidence=comparison.confidence, iou=comparison.iou)
+    detector.warm_up()
+    return InProcessExecution(detector)
+
+
+def _measure(
+    comparison: Comparison,
+    executions: Sequence[Execution],
+    cloud: Cloud | None,
+    log: SampleLog,
+    notify: Callable[[str | Sample], None],
+) -> list[Sample]:
+    samples: list[Sample] = []
+    unreported: list[Sample] = []
+    since = time.time()
+    finished = False
+    try:
+        for sample in closed_loop(executions, comparison.paths):
+            notify(sample)
+            if sample.answer and sample.answer.request_id:
+                unreported.append(sample)  # written once Lambda has said what it took
+            else:
+                log.append(sample)
+                samples.append(sample)
+        finished = True
+    finally:
+        if cloud is not None:
+            for sample in cloud.reported(unreported, since, timeout_s=60 if finished else 2):
+                log.append(sample)
+                samples.append(sample)
+    return samples
+
+
+def _description(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "model": comparison.model.name,
+        "model_digest": comparison.model.digest,
+        "engine": comparison.engine,
+        "confidence": comparison.confidence,
+        "iou": comparison.iou,
+        "executions": list(comparison.executions),
+        "images": len(comparison.paths),
+    }

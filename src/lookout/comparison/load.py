@@ -1,0 +1,35 @@
+"""Sending images through executions, and timing it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from lookout import images
+from lookout.comparison.samples import Sample
+from lookout.errors import LookoutError, UnreachableError
+from lookout.executions.protocol import Execution
+
+
+def closed_loop(
+    executions: Sequence[Execution], paths: Sequence[Path], clock: Callable[[], float] = time.time
+) -> Iterator[Sample]:
+    """Each image through each execution, one at a time: the next starts when the one before has answered.
+
+    The executions take turns image by image, so that a machine that grows busy or hot is no execution's
+    disadvantage. A file is read before the clock starts. An image that fails is a sample too; only
+    ``UnreachableError`` ends the loop, since the images that follow would fare no better.
+    """
+    for path in paths:
+        for execution in executions:
+            yield _sample(execution, path, clock())
+
+
+def _sample(execution: Execution, path: Path, started: float) -> Sample:
+    try:
+        return Sample(execution.name, str(path), started, execution.detect(path.name, images.read(path)))
+    except UnreachableError:
+        raise
+    except LookoutError as error:  # the boundary: here an error becomes a row
+        return Sample.failed(execution.name, str(path), started, error)

@@ -1,0 +1,89 @@
+"""The cloud side of a comparison: a stack on the emulator or on AWS, and what Lambda reported of each image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lookout.cloud.account import (
+    Account,
+    account_of_emulator,
+    account_of_environment,
+    aws_errors,
+    describe_emulator,
+)
+from lookout.cloud.reports import wait_for_reports
+from lookout.cloud.stack import EMULATED_IMAGE, Deployment, Stack, StackSettings
+from lookout.comparison.samples import Sample
+from lookout.errors import CloudError, ExecutionError, UsageError
+from lookout.executions.remote import RemoteExecution
+
+if TYPE_CHECKING:
+    from lookout.comparison.compare import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A deployment that images are offloaded to. ``description`` is what is kept of it with the samples."""
+
+    account: Account
+    deployment: Deployment
+    description: dict[str, Any]
+
+    @property
+    def emulated(self) -> bool:
+        """Whether its figures come from the emulator."""
+        return self.account.emulated
+
+    def execution(self) -> RemoteExecution:
+        """The execution that offloads to it."""
+        return RemoteExecution(self.account, self.deployment)
+
+    def reported(self, samples: Sequence[Sample], since: float, timeout_s: float) -> Iterator[Sample]:
+        """The samples, each with what Lambda reported of it, where it did within the time-out."""
+        request_ids = [sample.answer.request_id for sample in samples if sample.answer and sample.answer.request_id]
+        log_group = self.deployment.log_group
+        try:
+            with aws_errors(f"reading the log group {log_group}"):
+                # Two machines' clocks differ a little; a minute before the start no request of ours is logged.
+                found = wait_for_reports(self.account.logs, log_group, request_ids, since - 60, timeout_s)
+        except (CloudError, ExecutionError):
+            found = {}  # the cloud went away in the middle: what was measured is kept, and counted as unreported
+        for sample in samples:
+            request_id = sample.answer and sample.answer.request_id
+            yield dataclasses.replace(sample, invocation=found.get(request_id or ""))
+
+
+def emulated_cloud(comparison: Comparison, emulator: dict[str, Any]) -> Cloud:
+    """The emulator that said ``emulator`` when it was ready, with a stack for this comparison on it."""
+    account = account_of_emulator(emulator["environment"])
+    settings = StackSettings(
+        EMULATED_IMAGE,
+        str(comparison.model.folder),
+        comparison.engine,
+        comparison.confidence,
+        comparison.iou,
+        comparison.memory_mb,
+        comparison.timeout_s,
+    )
+    deployment = Stack(account, comparison.stack).up(settings)
+    description = {"emulated": True, **(describe_emulator(emulator["url"]) or {})}
+    return Cloud(account, deployment, {**description, **dataclasses.asdict(settings)})
+
+
+def aws_cloud(comparison: Comparison) -> Cloud:
+    """The stack that is up in the user's account. Raises ``UsageError`` where it was made to detect otherwise."""
+    account = account_of_environment()
+    deployment = Stack(account, comparison.stack).find()
+    wanted = {"Engine": comparison.engine, "Confidence": comparison.confidence, "Iou": comparison.iou}
+    for name, value in wanted.items():
+        deployed = deployment.parameters.get(name)
+        if deployed != str(value):
+            raise UsageError(
+                f"the stack {comparison.stack} has {name} {deployed} and this comparison {value}: "
+                f"give --{name.lower()} {deployed}, or bring the stack up anew"
+            )
+    description = {"emulated": account.emulated, "region": account.region, "endpoint": account.endpoint}
+    return Cloud(account, deployment, {**description, **deployment.parameters})

@@ -1,0 +1,155 @@
+"""Samples -> the table that compares executions, and whether they agree."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lookout.cloud.reports import Invocation
+from lookout.comparison.samples import Sample, objects_json
+from lookout.comparison.statistics import Summary, summarise
+from lookout.executions.protocol import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: ``task`` and ``metric`` say which; no ``summary`` where no sample had the value."""
+
+    task: str
+    metric: str
+    unit: str
+    summary: Summary | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as data."""
+        names = [field.name for field in dataclasses.fields(Summary)]
+        numbers = dataclasses.asdict(self.summary) if self.summary else {**dict.fromkeys(names), "n": 0}
+        return {"task": self.task, "metric": self.metric, "unit": self.unit, **numbers}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of the images that all executions answered, how many got the same objects from each."""
+
+    images: int
+    identical: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An image that an execution did not answer."""
+
+    execution: str
+    image: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a comparison has to say. ``machine`` describes where it was measured."""
+
+    rows: tuple[Row, ...]
+    agreement: Agreement
+    cold_starts: int
+    failures: tuple[Failure, ...]
+    unreported: int
+    emulated: bool
+    machine: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as data."""
+        return {
+            "rows": [row.to_json() for row in self.rows],
+            "agreement": dataclasses.asdict(self.agreement),
+            "cold_starts": self.cold_starts,
+            "failures": [dataclasses.asdict(failure) for failure in self.failures],
+            "unreported": self.unreported,
+            "emulated": self.emulated,
+            "machine": dict(self.machine),
+        }
+
+    @property
+    def sound(self) -> bool:
+        """Whether every image was answered by every execution, with the same objects."""
+        return not self.failures and self.agreement.identical == self.agreement.images
+
+
+def make_report(
+    samples: Sequence[Sample], *, executions: Collection[str], emulated: bool, machine: Mapping[str, Any]
+) -> Report:
+    """The report of a run of these executions.
+
+    A remote sample whose REPORT line is missing may have met a cold start: it is in no row, and counted as
+    ``unreported``.
+    """
+    remote = [sample for sample in samples if sample.execution == "remote" and sample.answer]
+    return Report(
+        rows=tuple(_rows(samples, executions)),
+        agreement=_agreement(samples, executions),
+        cold_starts=sum(sample.cold for sample in remote),
+        failures=tuple(Failure(s.execution, s.image, s.error) for s in samples if s.error is not None),
+        unreported=sum(sample.invocation is None for sample in remote),
+        emulated=emulated,
+        machine=machine,
+    )
+
+
+def _elapsed_ms(answer: Answer, _invocation: Invocation | None) -> float | None:
+    return answer.elapsed_ms
+
+
+def _upload_ms(answer: Answer, _invocation: Invocation | None) -> float | None:
+    return answer.upload_ms
+
+
+def _duration_ms(_answer: Answer, invocation: Invocation | None) -> float | None:
+    return invocation.duration_ms if invocation else None
+
+
+def _init_ms(_answer: Answer, invocation: Invocation | None) -> float | None:
+    return invocation.init_ms if invocation else None
+
+
+def _used_mb(_answer: Answer, invocation: Invocation | None) -> float | None:
+    return invocation.used_mb if invocation else None
+
+
+_Pick = Callable[[Answer, Invocation | None], float | None]
+
+# Task, metric, unit; then of which samples (execution, cold) which value.
+_ROWS: tuple[tuple[str, str, str, str, bool, _Pick], ...] = (
+    ("In-process execution", "Duration", "ms", "in-process", False, _elapsed_ms),
+    ("Local execution", "Duration", "ms", "local", False, _elapsed_ms),
+    ("Remote image upload", "Duration", "ms", "remote", False, _upload_ms),
+    ("Remote execution", "Duration", "ms", "remote", False, _duration_ms),
+    ("Remote execution", "Memory used", "MB", "remote", False, _used_mb),
+    ("Remote, end to end", "Duration", "ms", "remote", False, _elapsed_ms),
+    ("Remote cold start", "Init duration", "ms", "remote", True, _init_ms),
+    ("Remote cold start", "Duration", "ms", "remote", True, _duration_ms),
+    ("Remote cold start", "End to end", "ms", "remote", True, _elapsed_ms),
+)
+
+
+def _rows(samples: Sequence[Sample], executions: Collection[str]) -> Iterator[Row]:
+    for task, metric, unit, execution, cold, pick in _ROWS:
+        chosen = [s for s in samples if s.execution == execution and s.cold == cold and _classified(s)]
+        if execution in executions and (chosen or not cold):
+            picked = (pick(s.answer, s.invocation) for s in chosen if s.answer)
+            yield Row(task, metric, unit, summarise([value for value in picked if value is not None]))
+
+
+def _classified(sample: Sample) -> bool:
+    """Whether it is known if the sample met a cold start."""
+    return sample.execution != "remote" or sample.invocation is not None
+
+
+def _agreement(samples: Sequence[Sample], executions: Collection[str]) -> Agreement:
+    """How many images every execution answered, and for how many of those with equal objects."""
+    answers: dict[str, list[list[dict[str, Any]]]] = {}
+    for sample in samples:
+        if sample.answer:
+            answers.setdefault(sample.image, []).append(objects_json(sample.answer.objects))
+    complete = [objects for objects in answers.values() if len(objects) == len(executions)]
+    return Agreement(len(complete), sum(all(o == objects[0] for o in objects) for objects in complete))

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookout.cloud.reports import Invocation
+from lookout.comparison.report import Agreement, make_report
+from lookout.comparison.samples import Sample, SampleLog
+from lookout.comparison.statistics import summarise
+from lookout.core.detections import Box, Detection
+from lookout.errors import ImageError
+from lookout.executions.protocol import Answer
+
+MACHINE = {"cpu": "test"}
+DOG = (Detection("dog", 0.9, Box(0, 0, 1, 1)),)
+
+
+def local(image: str, elapsed_ms: float, objects: tuple[Detection, ...] = DOG) -> Sample:
+    return Sample("local", image, 0, Answer(objects, 1, elapsed_ms))
+
+
+def remote(
+    image: str, duration_ms: float, init_ms: float | None = None, objects: tuple[Detection, ...] = DOG
+) -> Sample:
+    answer = Answer(objects, 1, duration_ms + 10, upload_ms=5, request_id=image)
+    return Sample("remote", image, 0, answer, invocation=Invocation(image, duration_ms, duration_ms, 512, 150, init_ms))
+
+
+def report_of(*samples: Sample, executions: tuple[str, ...] = ("local", "remote")):
+    return make_report(samples, executions=executions, emulated=True, machine=MACHINE)
+
+
+def row(report, task: str, metric: str = "Duration"):
+    return next(row.summary for row in report.rows if (row.task, row.metric) == (task, metric))
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50))
+def test_the_summary_is_numpys(values: list[float]):
+    summary = summarise(values)
+    assert summary.n == len(values)
+    assert (summary.min, summary.max) == (min(values), max(values))
+    assert summary.mean == pytest.approx(np.mean(values))
+    assert summary.p95 == pytest.approx(np.percentile(values, 95))
+    assert summary.sd == pytest.approx(np.std(values, ddof=1) if len(values) > 1 else 0)
+
+
+def test_nothing_has_no_summary():
+    assert summarise([]) is None
+
+
+def test_a_row_is_computed_from_its_executions_samples():
+    report = report_of(local("a", 10), local("b", 20), remote("a", 100), remote("b", 300))
+    assert row(report, "Local execution").mean == 15
+    assert row(report, "Remote execution").mean == 200
+    assert row(report, "Remote execution", "Memory used").max == 150
+    assert row(report, "Remote image upload").n == 2
+    assert row(report, "Remote, end to end").mean == 210
+    assert report.agreement == Agreement(2, 2)
+    assert report.sound
+
+
+def test_cold_starts_have_rows_of_their_own():
+    report = report_of(remote("a", 900, init_ms=400), remote("b", 100), executions=("remote",))
+    assert row(report, "Remote execution").n == 1
+    assert row(report, "Remote image upload").n == 1
+    assert row(report, "Remote cold start").mean == 900
+    assert row(report, "Remote cold start", "Init duration").mean == 400
+    assert report.cold_starts == 1
+
+
+def test_a_sample_without_a_report_is_in_no_row_and_counted():
+    unknown = Sample("remote", "a", 0, Answer(DOG, 1, 20, upload_ms=5, request_id="a"))
+    report = report_of(unknown, remote("b", 100), executions=("remote",))
+    assert row(report, "Remote, end to end").n == 1
+    assert report.unreported == 1
+
+
+def test_a_failure_is_listed_and_no_agreement_is_claimed_for_it():
+    failed = Sample.failed("remote", "a", 0, ImageError("not an image"))
+    report = report_of(local("a", 10), failed, local("b", 10), remote("b", 100))
+    assert report.agreement == Agreement(1, 1)
+    assert [(f.execution, f.image, f.error) for f in report.failures] == [("remote", "a", "not an image")]
+    assert not report.sound
+
+
+def test_other_objects_are_no_agreement():
+    report = report_of(local("a", 10), remote("a", 100, objects=()))
+    assert report.agreement == Agreement(1, 0)
+    assert not report.sound
+
+
+def test_two_images_of_one_name_are_not_mixed_up():
+    report = report_of(local("x/a", 1), remote("x/a", 2), local("y/a", 1, ()), remote("y/a", 2, objects=()))
+    assert report.agreement == Agreement(2, 2)
+
+
+def test_an_execution_without_a_sample_has_rows_without_numbers():
+    report = report_of(local("a", 10), Sample.failed("remote", "a", 0, ImageError("no")))
+    document = next(
+        r for r in report.to_json()["rows"] if r["task"] == "Remote execution" and r["metric"] == "Duration"
+    )
+    assert document == {
+        "task": "Remote execution", "metric": "Duration", "unit": "ms", "n": 0,
+        "mean": None, "sd": None, "min": None, "max": None, "p50": None, "p95": None,
+    }  # fmt: skip
+
+
+def test_the_log_holds_every_sample_raw(tmp_path: Path):
+    path = tmp_path / "out" / "samples.jsonl"
+    with SampleLog(path, {"model": "tiny"}) as log:
+        log.append(remote("ä.jpg", 100, init_ms=4.5))
+        log.append(Sample.failed("local", "b.jpg", 7.5, ImageError("not an image")))
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]  # there before it is closed
+    assert lines[0] == {"kind": "run", "format": 1, "model": "tiny"}
+    assert lines[1]["cold"] is True
+    assert lines[1]["invocation"]["init_ms"] == 4.5
+    assert lines[1]["objects"] == [DOG[0].to_json()]
+    assert lines[2]["error"] == "not an image"
+    assert lines[2]["error_kind"] == "ImageError"
+    assert "objects" not in lines[2]
