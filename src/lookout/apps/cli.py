@@ -1,0 +1,459 @@
+"""The command line. Each command gathers its settings, hands them to the house, and shows what came of it.
+
+Heavy modules are imported within the commands that need them, so that ``lookout --help`` is there at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from lookout import __version__
+from lookout.apps import console, options
+from lookout.errors import LookoutError, UsageError
+
+if TYPE_CHECKING:
+    from lookout.cloud.account import Account
+    from lookout.comparison.samples import Sample
+    from lookout.detector import Detector
+    from lookout.executions.protocol import Execution
+    from lookout.models.model import Model
+
+
+@click.group(cls=console.Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="lookout")
+def main() -> None:
+    """Detect objects with YOLO: here, or offloaded to the cloud, and measure which is better."""
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=options.IMAGES)
+@options.detection
+@click.option("--save", type=click.Path(path_type=Path, file_okay=False), help="A folder for pictures with boxes.")
+@options.as_json
+def detect(images: tuple[Path, ...], save: Path | None, *, as_json: bool, **settings: Any) -> None:
+    """Detect the objects in images, in this process.
+
+    IMAGES are files or folders.
+
+    \b
+    Example: lookout detect street.jpg --model yolov3-tiny.cfg
+    """
+    from lookout.images import find
+
+    paths = find(images)
+    detector = _open_detector(**settings)
+    failed = False
+    for path in paths:
+        try:
+            document = _detect_one(detector, path, save)
+            line = f"{path}: {document.pop('text')}"
+        except LookoutError as error:  # the boundary: one image that fails does not stop the others
+            failed, line, document = True, f"{path}: failed: {error}", {"error": str(error)}
+        if as_json:
+            click.echo(json.dumps({"image": str(path), **document}, ensure_ascii=False))
+        else:
+            click.echo(line, err="error" in document)
+    sys.exit(1 if failed else 0)
+
+
+@main.command()
+@options.detection
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=5001, show_default=True, help="0 takes a free one.")
+@options.as_json
+@options.stop_on_eof
+def serve(host: str, port: int, *, as_json: bool, stop_on_eof: bool, **settings: Any) -> None:
+    """Run the local execution, a web server.
+
+    It answers POST /object-detection.
+
+    \b
+    Example: lookout serve --model yolov3-tiny.cfg
+             curl --data-binary @street.jpg -H 'Content-Type: image/jpeg' \\
+                  http://127.0.0.1:5001/object-detection
+    """
+    console.require("server", "lookout serve", "flask", "waitress")
+    from lookout.apps import server
+
+    if stop_on_eof:
+        console.stop_on_eof()
+    with closing(_open_detector(**settings)) as detector:
+        detector.warm_up()
+
+        def on_ready(url: str) -> None:
+            text = f"{detector.model.name} on {detector.engine.name} at {url}/object-detection (Ctrl-C ends it)"
+            click.echo(json.dumps({"url": url}) if as_json else text)
+
+        server.serve(detector, host, port, on_ready)
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=options.IMAGES)
+@click.option("--to", "url", default="http://127.0.0.1:5001", show_default=True, help="The server, for local.")
+@click.option(
+    "--execution",
+    type=click.Choice(["local", "remote", "direct"]),
+    default="local",
+    show_default=True,
+    help="Through the server, through S3 and Lambda, or through Lambda alone.",
+)
+@click.option("--stack", default="lookout", show_default=True, help="The stack, for remote and direct.")
+@options.as_json
+def send(images: tuple[Path, ...], url: str, execution: str, stack: str, *, as_json: bool) -> None:
+    """Send images to a server or to the cloud.
+
+    IMAGES are files or folders. Prints the results, and the average times.
+
+    \b
+    Example: lookout send photos/
+             lookout send photos/ --execution remote
+    """
+    from lookout.comparison.load import closed_loop
+    from lookout.images import find
+
+    paths = find(images)
+    samples = []
+    with closing(_client(execution, url, stack)) as client:
+        for sample in closed_loop([client], paths):
+            samples.append(sample)
+            if as_json:
+                click.echo(json.dumps(_sample_document(sample), ensure_ascii=False))
+            else:
+                click.echo(console.describe_sample(sample), err=sample.error is not None)
+    averages = _averages(samples)
+    if as_json:
+        click.echo(json.dumps({"summary": averages}))
+    else:
+        click.echo("\n".join(_average_lines(averages)))
+    sys.exit(1 if averages["failed"] else 0)
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=options.IMAGES)
+@options.model
+@options.labels
+@options.engine
+@options.confidence
+@options.iou
+@click.option(
+    "--executions",
+    default="local,remote",
+    show_default=True,
+    help="Of in-process, local and remote, with commas.",
+)
+@click.option(
+    "--cloud",
+    type=click.Choice(["emulator", "aws"]),
+    default="emulator",
+    show_default=True,
+    help="An emulator started for this run, or the account that AWS's variables name.",
+)
+@click.option("--stack", default="lookout", show_default=True, help="The stack, on aws.")
+@options.memory
+@options.timeout
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder for samples.jsonl. [default: a new one, lookout-results/<time>]",
+)
+@options.as_json
+def compare(
+    images: tuple[Path, ...],
+    model: str,
+    labels: Path | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Measure executions against each other.
+
+    IMAGES (files or folders) go through each execution, and the table that compares them is printed. What is
+    not running is started, and stopped at the end: the web server, the emulator, the stack on it.
+
+    \b
+    Example: lookout compare photos/ --model yolov3-tiny.cfg
+    """
+    from lookout.comparison.compare import Comparison
+    from lookout.comparison.compare import compare as run_comparison
+    from lookout.engines import choose
+    from lookout.images import find
+
+    executions = _execution_names(settings["executions"])
+    _require_extras(executions, settings["cloud"])
+    comparison = Comparison(
+        paths=tuple(find(images)),
+        model=_load_model(model, labels),
+        engine=choose(settings["engine"]),
+        confidence=settings["confidence"],
+        iou=settings["iou"],
+        executions=executions,
+        cloud=settings["cloud"],
+        stack=settings["stack"],
+        memory_mb=settings["memory"],
+        timeout_s=settings["timeout"],
+    )
+    samples_path = (out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")) / "samples.jsonl"
+    console.end_with_signal()
+    try:
+        with console.Progress(len(comparison.paths) * len(executions)) as progress:
+            report = run_comparison(comparison, samples_path, progress.notify)
+    except (KeyboardInterrupt, SystemExit, LookoutError):
+        if samples_path.exists():
+            click.echo(f"What was measured by then is in {samples_path}", err=True)
+        raise
+    if as_json:
+        click.echo(json.dumps({**report.to_json(), "samples": str(samples_path)}, ensure_ascii=False))
+    else:
+        console.print_report(report)
+        click.echo(f"Samples: {samples_path}")
+    sys.exit(0 if report.sound else 1)
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=4566, show_default=True, help="0 takes a free one.")
+@options.as_json
+@options.stop_on_eof
+@click.option("--sweep", is_flag=True, hidden=True, help="Remove what killed emulators left, and end.")
+def emulator(port: int, *, as_json: bool, stop_on_eof: bool, sweep: bool) -> None:
+    """Run the embedded cloud on this machine.
+
+    S3, Lambda, DynamoDB and what they need, with no account. It listens on loopback only, and prints the
+    variables that point AWS's tools, and Lookout, at it: paste them into another terminal.
+
+    \b
+    Example: lookout emulator
+    """
+    console.require("emulator", "the emulator", "ministack", "awslambdaric", "boto3")
+    from lookout.cloud.emulator import EmulatorConfig, environment, leave
+    from lookout.cloud.emulator import serve as serve_emulator
+    from lookout.cloud.emulator import sweep as sweep_up
+
+    if sweep:
+        sweep_up()
+        return
+    if stop_on_eof:
+        console.stop_on_eof()
+    config = EmulatorConfig(port=port)
+
+    def on_ready(url: str) -> None:
+        variables = environment(url, config.region)
+        if as_json:
+            click.echo(json.dumps({"url": url, "environment": variables}))
+            return
+        # Real keys that lie about in the terminal must not go to the emulator.
+        click.echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
+        for name, value in variables.items():
+            click.echo(f"export {name}={value}")
+        click.echo(f"# the emulator listens at {url}; Ctrl-C ends it, and all that it holds", err=True)
+
+    serve_emulator(config, on_ready)
+    leave()
+
+
+@main.group()
+def stack() -> None:
+    """Deploy to the cloud, and delete what was deployed.
+
+    AWS's own variables name the account: AWS_PROFILE, AWS_REGION or AWS_DEFAULT_REGION, AWS_ENDPOINT_URL.
+    """
+    console.require("cloud", "lookout stack", "boto3")
+
+
+@stack.command()
+@options.stack_name
+@click.option("--model", envvar="LOOKOUT_MODEL", metavar="M", help="As of lookout detect. Needed on the emulator.")
+@options.labels
+@options.engine
+@options.confidence
+@options.iou
+@options.memory
+@options.timeout
+@click.option("--image-uri", help="On AWS: the function's container image, which holds its model in /opt/model.")
+@options.yes
+def up(name: str, model: str | None, labels: Path | None, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
+    """Make the stack, or bring it to these settings.
+
+    That is a bucket, a function, a table, a log group and a role, by CloudFormation.
+
+    \b
+    Example: lookout stack up --model yolov3-tiny.cfg --memory 1024
+    """
+    from lookout.cloud.account import account_of_environment
+    from lookout.cloud.stack import Stack, StackSettings
+    from lookout.engines import choose
+
+    account = account_of_environment()
+    image, model_folder = _function_code(account, model, labels, image_uri)
+    wanted = StackSettings(
+        image,
+        model_folder,
+        choose(settings["engine"]),
+        settings["confidence"],
+        settings["iou"],
+        settings["memory"],
+        settings["timeout"],
+    )
+    _confirm(f"Make or change the stack {name} in {_place(account)}?", yes=yes)
+    deployment = Stack(account, name).up(wanted)
+    click.echo(f"{name} is up in {_place(account)}.")
+    click.echo(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
+
+
+@stack.command()
+@options.stack_name
+@options.yes
+def down(name: str, *, yes: bool) -> None:
+    """Delete the stack, with all images in its bucket and all results in its table.
+
+    \b
+    Example: lookout stack down
+    """
+    from lookout.cloud.account import account_of_environment
+    from lookout.cloud.stack import Stack
+
+    account = account_of_environment()
+    deployed = Stack(account, name)
+    if not deployed.exists():
+        click.echo(f"There is no stack {name} in {_place(account)}.")
+        return
+    _confirm(f"Delete the stack {name} with all its images and results in {_place(account)}?", yes=yes)
+    deployed.down()
+    click.echo(f"{name} is gone from {_place(account)}.")
+
+
+def _load_model(reference: str, labels: Path | None) -> Model:
+    from lookout.models.store import load_model
+
+    return load_model(reference, labels=labels)
+
+
+def _open_detector(
+    model: str, labels: Path | None, engine: str | None, threads: int | None, confidence: float, iou: float
+) -> Detector:
+    from lookout.detector import open_detector
+
+    return open_detector(_load_model(model, labels), engine, threads, confidence, iou)
+
+
+def _detect_one(detector: Detector, path: Path, save: Path | None) -> dict[str, Any]:
+    """An image's line for programs, and its ``text`` for people; its picture goes to ``save``."""
+    from lookout import images
+
+    data = images.read(path)
+    result = detector.detect(data)
+    if save:
+        images.write(images.draw(images.decode(data), result.objects), save / f"{path.stem}.jpg")
+    text = f"{console.describe_objects(result.objects)} in {sum(result.timings_ms.values()):.1f} ms"
+    return {**result.to_json(), "text": text}
+
+
+def _client(execution: str, url: str, stack_name: str) -> Execution:
+    if execution == "local":
+        from lookout.executions.local import LocalExecution
+
+        return LocalExecution(url)
+    console.require("cloud", f"the execution {execution}", "boto3")
+    from lookout.cloud.account import account_of_environment
+    from lookout.cloud.stack import Stack
+    from lookout.executions.direct import DirectExecution
+    from lookout.executions.remote import RemoteExecution
+
+    account = account_of_environment()
+    deployment = Stack(account, stack_name).find()
+    return (RemoteExecution if execution == "remote" else DirectExecution)(account, deployment)
+
+
+def _sample_document(sample: Sample) -> dict[str, Any]:
+    from lookout.comparison.samples import objects_json
+
+    if sample.answer is None:
+        return {"image": sample.image, "error": sample.error}
+    return {
+        "image": sample.image,
+        "objects": objects_json(sample.answer.objects),
+        "inference_time": sample.answer.inference_ms,
+        "timings": dict(sample.answer.timings_ms),
+        "round_trip": sample.answer.elapsed_ms,
+        "transfer_time": sample.answer.upload_ms,
+    }
+
+
+def _averages(samples: Sequence[Sample]) -> dict[str, Any]:
+    from lookout.comparison.statistics import summarise
+
+    answers = [sample.answer for sample in samples if sample.answer]
+
+    def mean(values: Iterable[float | None]) -> float | None:
+        summary = summarise([value for value in values if value is not None])
+        return summary.mean if summary else None
+
+    return {
+        "images": len(answers),
+        "failed": len(samples) - len(answers),
+        "average_inference_time": mean(answer.inference_ms for answer in answers),
+        "average_round_trip": mean(answer.elapsed_ms for answer in answers),
+        "average_transfer_time": mean(answer.upload_ms for answer in answers),
+    }
+
+
+def _average_lines(averages: dict[str, Any]) -> Iterator[str]:
+    yield f"{averages['images']} images answered, {averages['failed']} failed"
+    for name, text in (
+        ("average_inference_time", "Average inference time"),
+        ("average_round_trip", "Average round trip"),
+        ("average_transfer_time", "Average transfer (upload) time"),
+    ):
+        if averages[name] is not None:
+            yield f"{text}: {averages[name]:.2f} ms"
+
+
+def _execution_names(text: str) -> tuple[str, ...]:
+    from lookout.comparison.compare import NAMES
+
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in NAMES]
+    if unknown or not names:
+        raise UsageError(f"--executions {text}: name some of {', '.join(NAMES)}, with commas between them")
+    return names
+
+
+def _require_extras(executions: Sequence[str], cloud: Literal["emulator", "aws"]) -> None:
+    if "local" in executions:
+        console.require("server", "the execution local", "flask", "waitress")
+    if "remote" in executions and cloud == "emulator":
+        console.require("emulator", "the emulator", "ministack", "awslambdaric", "boto3")
+    elif "remote" in executions:
+        console.require("cloud", "the execution remote", "boto3")
+
+
+def _function_code(account: Account, model: str | None, labels: Path | None, image_uri: str | None) -> tuple[str, str]:
+    """The function's image, and where its model is."""
+    from lookout.cloud.stack import EMULATED_IMAGE, IMAGE_MODEL_FOLDER
+
+    if account.emulated:
+        if model is None:
+            raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
+        return EMULATED_IMAGE, str(_load_model(model, labels).folder)
+    if image_uri is None:
+        raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
+    return image_uri, IMAGE_MODEL_FOLDER
+
+
+def _place(account: Account) -> str:
+    if account.emulated:
+        return f"the emulator at {account.endpoint}"
+    return f"AWS account {account.account_id()}, {account.region}"
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if not yes:
+        click.confirm(question, abort=True)

@@ -1,0 +1,80 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lookout.core.detections import CONFIDENCE, IOU
+from lookout.engines import NAMES as ENGINES
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_UNIT = click.FloatRange(0, 1)
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator, shown in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+model = click.option(
+    "--model",
+    required=True,
+    envvar="LOOKOUT_MODEL",
+    metavar="M",
+    help="A Darknet .cfg (its .weights beside it), an .onnx file, or a name in the catalog.",
+)
+labels = click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="A file with one label a line. [default: the .names file beside the model, else COCO's 80]",
+)
+engine = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    envvar="LOOKOUT_ENGINE",
+    help="What runs the network. [default: onnxruntime where it is installed, else opencv]",
+)
+threads = click.option("--threads", type=click.IntRange(min=1), help="Cores that one inference may use. [default: all]")
+confidence = click.option(
+    "--confidence", type=_UNIT, default=CONFIDENCE, show_default=True, help="What an object must score over."
+)
+iou = click.option(
+    "--iou",
+    type=_UNIT,
+    default=IOU,
+    show_default=True,
+    help="Overlap over which the lesser box of a label goes.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")
+stack_name = click.option("--name", default="lookout", show_default=True, help="The stack's name.")
+yes = click.option("--yes", is_flag=True, help="Don't ask.")
+memory = click.option(
+    "--memory",
+    type=click.IntRange(128, 10240),
+    default=512,
+    show_default=True,
+    help="The function's memory in MB.",
+)
+timeout = click.option(
+    "--timeout",
+    type=click.IntRange(1, 900),
+    default=15,
+    show_default=True,
+    help="The function's time-out in seconds.",
+)
+# Of programs that start others: a child that would outlive its parent is told by its standard input's end.
+stop_on_eof = click.option("--stop-on-eof", is_flag=True, hidden=True)
+
+detection = together(model, labels, engine, threads, confidence, iou)
+IMAGES = click.Path(path_type=Path)

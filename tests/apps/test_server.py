@@ -1,0 +1,164 @@
+"""The local execution's contract, as a client sees it over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("flask", reason="the extra server is not installed")
+
+from flask.testing import FlaskClient
+
+from helpers.tiny import CONFIDENCE, make_model, make_picture
+from lookout.apps.server import create_app
+from lookout.detector import Detector, open_detector
+from lookout.errors import EngineError
+from lookout.models.store import load_model
+
+PICTURE = make_picture(1)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    cfg = make_model(tmp_path_factory.mktemp("model"))
+    return open_detector(load_model(cfg), confidence=CONFIDENCE)
+
+
+@pytest.fixture
+def client(detector: Detector) -> FlaskClient:
+    return create_app(detector).test_client()
+
+
+def reference_request(data: bytes) -> dict[str, str]:
+    return {"id": "4a0c", "image_data": base64.b64encode(data).decode()}
+
+
+def test_the_reference_request_gets_the_reference_answer(client: FlaskClient, detector: Detector):
+    answer = client.post("/object-detection", json=reference_request(PICTURE))
+    assert answer.status_code == 200
+    assert answer.json["id"] == "4a0c"
+    assert answer.json["objects"] == detector.detect(PICTURE).to_json()["objects"]
+    assert len(answer.json["objects"]) > 3
+    assert list(answer.json["objects"][0]) == ["label", "accuracy", "box"]
+    assert answer.json["inference_time"] == answer.json["timings"]["inference"]
+    assert list(answer.json["timings"]) == ["decode", "preprocess", "inference", "postprocess"]
+
+
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "application/octet-stream"])
+def test_an_image_may_be_the_body(client: FlaskClient, media_type: str):
+    by_json = client.post("/object-detection", json=reference_request(PICTURE)).json
+    answer = client.post("/object-detection?id=7", data=PICTURE, content_type=media_type)
+    assert answer.json["id"] == "7"
+    assert answer.json["objects"] == by_json["objects"]
+
+
+def test_an_image_may_be_a_field_of_a_form(client: FlaskClient):
+    by_json = client.post("/object-detection", json=reference_request(PICTURE)).json
+    answer = client.post("/object-detection", data={"image": (io.BytesIO(PICTURE), "a.jpg")})
+    assert answer.json["objects"] == by_json["objects"]
+    assert answer.json["id"]
+
+
+def test_base64_may_hold_line_breaks(client: FlaskClient):
+    document = {"id": "1", "image_data": base64.encodebytes(PICTURE).decode()}
+    assert client.post("/object-detection", json=document).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("request_arguments", "status", "words"),
+    [
+        ({"data": "{", "content_type": "application/json"}, 400, "not JSON"),
+        ({"json": []}, 400, "JSON object"),
+        ({"json": {"image_data": ""}}, 400, "id"),
+        ({"json": {"id": 7, "image_data": ""}}, 400, "id"),
+        ({"json": {"id": "x" * 201, "image_data": ""}}, 400, "id"),
+        ({"json": {"id": "1"}}, 400, "image_data"),
+        ({"json": {"id": "1", "image_data": "no base64!"}}, 400, "base64"),
+        ({"json": reference_request(b"")}, 422, "empty"),
+        ({"json": reference_request(b"hello")}, 422, "not an image"),
+        ({"json": reference_request(PICTURE[:-100])}, 422, "truncated"),
+        ({"data": {"picture": (io.BytesIO(PICTURE), "a.jpg")}}, 400, "image"),
+        ({"data": PICTURE, "content_type": "text/plain"}, 415, "image/*"),
+        ({"data": PICTURE}, 415, "image/*"),
+    ],
+)
+def test_a_bad_request_gets_a_problem_that_says_what_is_wrong(
+    client: FlaskClient, request_arguments: dict, status: int, words: str
+):
+    answer = client.post("/object-detection", **request_arguments)
+    assert answer.status_code == status
+    assert answer.content_type == "application/problem+json"
+    problem = answer.get_json(force=True)
+    assert problem["status"] == status
+    assert words in problem["detail"]
+    assert "objects" not in problem
+
+
+def test_a_body_over_the_limit_is_refused(detector: Detector):
+    app = create_app(detector)
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+    answer = app.test_client().post("/object-detection", data=PICTURE, content_type="image/jpeg")
+    assert answer.status_code == 413
+    assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("get", "/object-detection", 405), ("get", "/nowhere", 404)])
+def test_a_wrong_address_gets_a_problem(client: FlaskClient, method: str, path: str, status: int):
+    answer = getattr(client, method)(path)
+    assert answer.status_code == status
+    assert answer.get_json(force=True)["status"] == status
+    assert answer.headers.get_all("Content-Type") == ["application/problem+json"]
+
+
+def test_a_fault_of_the_server_is_in_its_log_and_not_in_its_answer(detector: Detector, caplog):
+    class Faulty(Detector):
+        def detect(self, data: bytes):
+            raise ZeroDivisionError("secret")
+
+    app = create_app(Faulty(detector.model, detector.engine))
+    answer = app.test_client().post("/object-detection", data=PICTURE, content_type="image/jpeg")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    error_id = answer.get_json(force=True)["detail"].split()[-1]
+    assert error_id in caplog.text
+    assert "secret" in caplog.text
+
+
+def test_an_engine_that_fails_is_no_empty_result(detector: Detector):
+    class Broken(Detector):
+        def detect(self, data: bytes):
+            raise EngineError("the engine gave up")
+
+    app = create_app(Broken(detector.model, detector.engine))
+    answer = app.test_client().post("/object-detection", data=PICTURE, content_type="image/jpeg")
+    assert answer.status_code == 500
+    assert answer.get_json(force=True)["detail"] == "the engine gave up"
+
+
+def test_health_names_the_model_and_the_engine(client: FlaskClient, detector: Detector):
+    assert client.get("/healthz").json == {"status": "ok", "model": "tiny", "engine": detector.engine.name}
+
+
+def test_many_clients_at_once_get_each_their_own_answer(served: str, detector: Detector):
+    pictures = [make_picture(seed) for seed in range(12)]
+    answers: dict[int, bytes] = {}
+
+    def ask(number: int) -> None:
+        connection = HTTPConnection(urlsplit(served).netloc)
+        connection.request("POST", "/object-detection", pictures[number], {"Content-Type": "image/jpeg"})
+        answers[number] = connection.getresponse().read()
+        connection.close()
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(pictures))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, picture in enumerate(pictures):
+        assert json.loads(answers[number])["objects"] == detector.detect(picture).to_json()["objects"]

@@ -1,0 +1,308 @@
+"""Offloading, end to end: real processes, the emulator, the stack on it, and AWS's own client library."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ministack", reason="the extra emulator is not installed")
+pytest.importorskip("awslambdaric", reason="the extra emulator is not installed")
+
+from helpers.program import Program, run, wait_for
+from helpers.shared import shared
+from helpers.tiny import CONFIDENCE, make_model, make_picture, make_pictures
+from lookout.cloud.account import account_of_emulator
+from lookout.cloud.stack import Deployment, Stack
+
+THRESHOLD = ("--confidence", str(CONFIDENCE))
+# What must never reach the emulator, nor a function on it.
+REAL_KEYS = {
+    "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
+    "AWS_SECRET_ACCESS_KEY": "real-secret",
+    "AWS_SESSION_TOKEN": "real-token",
+    "AWS_PROFILE": "no-such-profile",
+}
+
+
+@pytest.fixture(scope="module")
+def cfg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pictures(tmp_path_factory.mktemp("pictures"), 5)
+
+
+@pytest.fixture(scope="module")
+def variables() -> Iterator[dict[str, str]]:
+    """The variables of a running emulator."""
+    with Program("emulator", "--port", "0", "--json") as emulator:
+        yield emulator.ready()["environment"]
+
+
+@pytest.fixture(scope="module")
+def deployed(variables: dict[str, str], cfg: Path) -> Deployment:
+    answer = run("stack", "up", "--model", str(cfg), "--yes", *THRESHOLD, **variables)
+    assert answer.returncode == 0, answer.stderr
+    return Stack(account_of_emulator(variables), "lookout").find()
+
+
+@pytest.mark.parametrize("execution", ["remote", "direct"])
+def test_offloaded_images_get_the_objects_that_the_detector_finds_here(
+    execution: str, deployed: Deployment, variables: dict[str, str], cfg: Path, pictures: Path
+):
+    away = run("send", str(pictures), "--execution", execution, "--json", **variables)
+    assert away.returncode == 0, away.stderr
+    here = run("detect", str(pictures), "--model", str(cfg), "--json", *THRESHOLD)
+    *sent, summary = (json.loads(line) for line in away.stdout.splitlines())
+    assert [s["objects"] for s in sent] == [json.loads(line)["objects"] for line in here.stdout.splitlines()]
+    assert all(len(s["objects"]) > 3 for s in sent)
+    assert (summary["summary"]["average_transfer_time"] is not None) == (execution == "remote")
+
+
+def test_the_item_is_laid_out_as_designed(deployed: Deployment, variables: dict[str, str], tmp_path: Path):
+    account = account_of_emulator(variables)
+    name = "zwei Wörter+1%.jpg"
+    (tmp_path / name).write_bytes(make_picture(1))
+    answer = run("send", str(tmp_path / name), "--execution", "remote", "--json", **variables)
+    objects = json.loads(answer.stdout.splitlines()[0])["objects"]
+    items = account.dynamodb.scan(TableName=deployed.table)["Items"]
+    (item,) = (item for item in items if item["image-url"]["S"].endswith("/zwei%20W%C3%B6rter%2B1%25.jpg"))
+    assert item["image-url"]["S"].startswith(f"https://{deployed.bucket}.s3.amazonaws.com/images/")
+    labels = {entry["label"] for entry in objects}
+    assert set(item) == {"image-url", "lookout", *labels}
+    assert item["lookout"]["M"]["status"] == {"S": "done"}
+    for label in labels:
+        assert float(item[label]["N"]) == max(o["accuracy"] for o in objects if o["label"] == label)
+
+
+def test_an_object_of_any_key_is_detected(deployed: Deployment, variables: dict[str, str]):
+    account = account_of_emulator(variables)
+    account.s3.put_object(Bucket=deployed.bucket, Key="elsewhere.jpg", Body=make_picture(3))
+    key = {"image-url": {"S": f"https://{deployed.bucket}.s3.amazonaws.com/elsewhere.jpg"}}
+    table = account.dynamodb
+
+    def status() -> object:
+        item = table.get_item(TableName=deployed.table, Key=key, ConsistentRead=True).get("Item")
+        return item and item["lookout"]["M"]["status"]
+
+    wait_for(lambda: status() == {"S": "done"})
+
+
+@pytest.mark.parametrize("execution", ["remote", "direct"])
+def test_a_bad_image_fails_by_name_and_stops_no_other(
+    execution: str, deployed: Deployment, variables: dict[str, str], tmp_path: Path
+):
+    folder = make_pictures(tmp_path, 2)
+    (folder / "0a.jpg").write_text("hello")
+    answer = run("send", str(folder), "--execution", execution, "--json", **variables)
+    assert answer.returncode == 1
+    lines = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert ["error" in line for line in lines] == [False, True, False, False]
+    assert "not an image" in lines[1]["error"]
+
+
+def test_up_again_changes_nothing_and_then_the_memory(deployed: Deployment, variables: dict[str, str], cfg: Path):
+    account = account_of_emulator(variables)
+    up = ("stack", "up", "--model", str(cfg), "--yes", *THRESHOLD)
+    assert run(*up, **variables).returncode == 0
+    assert run(*up, "--memory", "1024", "--timeout", "20", **variables).returncode == 0
+    function = account.functions.get_function_configuration(FunctionName=deployed.function)
+    assert (function["MemorySize"], function["Timeout"]) == (1024, 20)
+    assert run(*up, **variables).returncode == 0
+
+
+def test_a_stack_goes_with_its_images_and_once_gone_stays_gone(variables: dict[str, str], cfg: Path, pictures: Path):
+    account = account_of_emulator(variables)
+    run("stack", "up", "--name", "other", "--model", str(cfg), "--yes", **variables)
+    deployment = Stack(account, "other").find()
+    account.s3.put_object(Bucket=deployment.bucket, Key="left.jpg", Body=b"x")
+    asked = run("stack", "down", "--name", "other", **variables)  # nobody is there to say yes
+    assert asked.returncode == 1
+    assert run("stack", "down", "--name", "other", "--yes", **variables).returncode == 0
+    buckets = [bucket["Name"] for bucket in account.s3.list_buckets()["Buckets"]]
+    assert deployment.bucket not in buckets
+    assert deployment.table not in account.dynamodb.list_tables()["TableNames"]
+    functions = [function["FunctionName"] for function in account.functions.list_functions()["Functions"]]
+    assert deployment.function not in functions
+    again = run("stack", "down", "--name", "other", "--yes", **variables)
+    assert again.returncode == 0
+    assert "no stack other" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "status", "words"),
+    [
+        (("send", "{pictures}", "--execution", "remote", "--stack", "none"), {}, 1, "there is no stack none"),
+        (("stack", "up", "--yes"), {}, 2, "--model"),
+        (("stack", "up", "--yes", "--name", "Not_A_Name", "--model", "{cfg}"), {}, 1, "Not_A_Name"),
+        (("stack", "down"), {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, 1, "AWS_REGION"),
+        (("stack", "down"), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 1, "start lookout emulator"),
+        (("stack", "down"), {"AWS_PROFILE": "nobody"}, 1, "nobody"),
+    ],
+)
+def test_bad_settings_get_one_clear_sentence(
+    arguments: tuple[str, ...], changes: dict[str, str], status: int, words: str, variables, cfg, pictures
+):
+    environment = {**variables, **changes}
+    answer = run(*(a.format(cfg=cfg, pictures=pictures) for a in arguments), **environment)
+    assert answer.returncode == status, answer.stderr
+    assert words in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An environment with a mark that all processes of a comparison carry, and a check that none is left."""
+    yield {"XDG_CACHE_HOME": str(tmp_path / "cache"), **REAL_KEYS}
+    assert processes_with(str(tmp_path / "cache")) == []
+    assert cgroups() == set()
+
+
+def processes_with(mark: str) -> list[str]:
+    """The processes that carry the mark in their environment, by /proc."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in environ.read_bytes():
+                found.append(environ.parent.joinpath("cmdline").read_text().replace("\0", " "))
+        except OSError:  # it ended in between
+            continue
+    return found
+
+
+def cgroups() -> set[Path]:
+    """The control groups of emulators that no longer run: ``lookout-<pid>-<sandbox>``."""
+    found = set()
+    for folder, folders, _ in os.walk("/sys/fs/cgroup"):  # which passes over what vanishes meanwhile
+        groups = [name for name in folders if name.startswith("lookout-")]
+        found |= {Path(folder, name) for name in groups if not Path("/proc", name.split("-")[1]).exists()}
+    return found
+
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+def compare(pictures: Path, cfg: Path, out: Path, *more: str) -> tuple[str, ...]:
+    return ("compare", str(pictures), "--model", str(cfg), "--json", "--out", str(out), *THRESHOLD, *more)
+
+
+@needs_proc
+def test_compare_measures_both_executions_and_leaves_nothing(world: dict, cfg: Path, pictures: Path, tmp_path: Path):
+    answer = run(*compare(pictures, cfg, tmp_path / "out", "--executions", "in-process,local,remote"), **world)
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    rows = {(row["task"], row["metric"]): row for row in report["rows"]}
+    for task, metric in [
+        ("Local execution", "Duration"),
+        ("Remote image upload", "Duration"),
+        ("Remote execution", "Duration"),
+        ("Remote execution", "Memory used"),
+        ("Remote, end to end", "Duration"),
+    ]:
+        row = rows[task, metric]
+        assert row["n"] == 5 - (report["cold_starts"] if "Remote" in task else 0)
+        assert 0 < row["min"] <= row["p50"] <= row["p95"] <= row["max"]
+    assert report["cold_starts"] == rows["Remote cold start", "Init duration"]["n"] == 1
+    assert report["agreement"] == {"images": 5, "identical": 5}
+    assert (report["emulated"], report["failures"], report["unreported"]) == (True, [], 0)
+    assert report["machine"]["cores"] >= 1
+
+
+@needs_proc
+def test_a_bad_image_is_a_failure_in_the_report_and_in_the_samples(world: dict, cfg: Path, tmp_path: Path):
+    folder = make_pictures(tmp_path / "mixed", 2)
+    (folder / "bad.jpg").write_bytes(make_picture(1)[:-300])
+    answer = run(*compare(folder, cfg, tmp_path / "out"), **world)
+    assert answer.returncode == 1
+    report = json.loads(answer.stdout)
+    assert [(f["execution"], Path(f["image"]).name) for f in report["failures"]] == [
+        ("local", "bad.jpg"),
+        ("remote", "bad.jpg"),
+    ]
+    assert report["agreement"] == {"images": 2, "identical": 2}
+    lines = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
+    bad = [line for line in lines if line.get("image", "").endswith("bad.jpg")]
+    assert len(bad) == 2
+    assert all("truncated" in line["error"] and "objects" not in line for line in bad)
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_comparison_that_is_cut_off_leaves_nothing(
+    number: int, world: dict, cfg: Path, pictures: Path, tmp_path: Path
+):
+    many = make_pictures(tmp_path / "many", 300)
+    samples = tmp_path / "out" / "samples.jsonl"
+    with Program(*compare(many, cfg, tmp_path / "out"), **world) as program:
+        program.wait_for(lambda: samples.is_file() and len(samples.read_text().splitlines()) > 3)
+        status = program.stop(number)
+    assert status == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
+    if number == signal.SIGKILL:
+        wait_for(lambda: not processes_with(world["XDG_CACHE_HOME"]) and not cgroups())
+    assert all(json.loads(line) for line in samples.read_text().splitlines())
+    if number != signal.SIGKILL:  # the remote samples wait for their reports; they are written at the end
+        assert any('"remote"' in line and '"kind": "sample"' in line for line in samples.read_text().splitlines())
+
+
+@needs_proc
+@pytest.mark.parametrize("victim", ["serve", "emulator"])
+def test_a_comparison_whose_child_dies_ends_with_a_sentence_and_leaves_nothing(
+    victim: str, world: dict, cfg: Path, tmp_path: Path
+):
+    many = make_pictures(tmp_path / "many", 300)
+    samples = tmp_path / "out" / "samples.jsonl"
+    with Program(*compare(many, cfg, tmp_path / "out"), **world) as program:
+        program.wait_for(lambda: samples.is_file() and len(samples.read_text().splitlines()) > 3)
+        os.kill(child(program.process.pid, victim), signal.SIGKILL)
+        _, errors = program.process.communicate(timeout=120)
+    assert program.process.returncode == 1
+    last = errors.decode().strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert "Traceback" not in errors.decode()
+
+
+@needs_proc
+def test_no_real_key_reaches_the_emulator_or_its_functions(world: dict, cfg: Path, tmp_path: Path):
+    many = make_pictures(tmp_path / "many", 300)
+    samples = tmp_path / "out" / "samples.jsonl"
+    with Program(*compare(many, cfg, tmp_path / "out"), **world) as program:
+        program.wait_for(lambda: samples.is_file() and len(samples.read_text().splitlines()) > 3)
+        emulator = child(program.process.pid, "emulator")
+        family = [emulator, child(program.process.pid, "serve"), *children(emulator)]
+        assert len(family) > 2
+        for pid in family:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            for value in REAL_KEYS.values():
+                assert value.encode() not in environment
+        program.stop(signal.SIGINT)
+
+
+@needs_proc
+def test_the_published_network_on_real_photographs(world: dict, tmp_path: Path):
+    photographs, model = shared("coco", "images"), shared("models", "yolo-fastest-1.1-xl.cfg")
+    answer = run("compare", str(photographs), "--model", str(model), "--json", "--out", str(tmp_path / "o"), **world)
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert report["agreement"] == {"images": 64, "identical": 64}
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(stat.parent.name)
+        for stat in Path("/proc").glob("[0-9]*/stat")
+        if stat.read_text().rpartition(")")[2].split()[1] == str(pid)
+    ]
+
+
+def child(pid: int, command: str) -> int:
+    """The child that runs this command of lookout."""
+    (found,) = (p for p in children(pid) if f"\0{command}\0" in Path(f"/proc/{p}/cmdline").read_text())
+    return found
