@@ -19,8 +19,9 @@
     └── CloudError               AWS or the emulator refused               exit 1   HTTP 502
         └── StackError           a stack was not made, changed or deleted
 
-A message is one sentence that says what to do. One boundary per program turns an error into an exit
-status, an HTTP status or a table row; nothing else catches ``LookoutError``.
+A message is one sentence that says what to do. One boundary per program turns an error into an exit status
+(``apps/console.py``), an HTTP status (``apps/server.py``), an item (``apps/handler.py``) or a table row
+(``comparison/load.py``). Elsewhere an error is caught by its own name, where there is something to do about it.
 """
 
 from __future__ import annotations

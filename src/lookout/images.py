@@ -6,10 +6,12 @@ Arrays are BGR, uint8, (height, width, 3), as OpenCV has them.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
+import imagesize
 import numpy as np
 import numpy.typing as npt
 
@@ -20,33 +22,40 @@ from lookout.errors import ImageError, NoImagesError, UsageError
 ImageArray = npt.NDArray[np.uint8]
 
 MAX_BYTES = 50 * 1024 * 1024
+MAX_PIXELS = 64_000_000
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+_NO_IMAGE = "not an image that can be decoded (JPEG, PNG, WebP, BMP or TIFF), or a truncated one"
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
     """The images that files and folders name, sorted within a folder; a folder's other files are passed over.
 
-    A file is taken whatever its name. Raises ``NoImagesError`` for a path that is missing, or a folder that
-    holds no image.
+    A file is taken whatever its name, and once, however often it is named. Raises ``NoImagesError`` for a path
+    that is missing, or a folder that holds no image.
     """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            images = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not images:
-                kinds = ", ".join(sorted(SUFFIXES))
-                raise NoImagesError(f"{path} holds no images: put files there that end in {kinds}")
-            found += images
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise NoImagesError(f"{path} does not exist: name an image, or a folder of images")
-    return found
+    try:
+        return list(dict.fromkeys(image for path in paths for image in _find_in(path)))
+    except OSError as error:  # a folder that may not be read, a name that is too long
+        raise NoImagesError(f"{error.filename} can't be looked at: {error.strerror}") from error
+
+
+def _find_in(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise NoImagesError(f"{path} does not exist: name an image, or a folder of images")
+    images = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not images:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise NoImagesError(f"{path} holds no images: put files there that end in {kinds}")
+    return images
 
 
 def read(path: Path) -> bytes:
-    """The bytes of an image file. Raises ``ImageError`` where it can't be read."""
+    """The bytes of an image file. Raises ``ImageError`` where it can't be read, or has too many."""
     try:
+        _check_bytes(path.stat().st_size)
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path.name} can't be read: {error.strerror}") from error
@@ -56,14 +65,14 @@ def decode(data: bytes) -> ImageArray:
     """The pixels of an encoded image. Raises ``ImageError`` for anything that is not a whole image."""
     if not data:
         raise ImageError("the image is empty")
-    if len(data) > MAX_BYTES:
-        raise ImageError(f"the image has {len(data):,} bytes; at most {MAX_BYTES:,} are taken")
+    _check_bytes(len(data))
+    _check_pixels(data)
     try:
         image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:  # over OpenCV's own limit of pixels
+    except cv2.error as error:
         raise ImageError(f"the image can't be decoded: {error.err}") from error
     if image_bgr is None:
-        raise ImageError("not an image that can be decoded (JPEG, PNG, WebP, BMP or TIFF), or a truncated one")
+        raise ImageError(_NO_IMAGE)
     return image_bgr.astype(np.uint8, copy=False)
 
 
@@ -112,6 +121,20 @@ def write(image_bgr: ImageArray, path: Path) -> None:
         path.write_bytes(encode_jpeg(image_bgr))
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}): name another folder") from error
+
+
+def _check_pixels(data: bytes) -> None:
+    """Refuse by its header what would unfold into gigabytes, before anything is decoded."""
+    width, height = imagesize.get(io.BytesIO(data))
+    if width < 1 or height < 1:
+        raise ImageError(_NO_IMAGE)
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"the image has {width} x {height} pixels; at most {MAX_PIXELS:,} are taken")
+
+
+def _check_bytes(count: int) -> None:
+    if count > MAX_BYTES:
+        raise ImageError(f"the image has {count:,} bytes; at most {MAX_BYTES:,} are taken")
 
 
 def _draw_box(canvas: ImageArray, detection: Detection, unit: int) -> None:

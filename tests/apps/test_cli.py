@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -59,7 +62,7 @@ def test_detect_gives_programs_the_servers_objects(cfg: Path, pictures: Path, se
     sent = [json.loads(line) for line in there.stdout.splitlines()]
     assert [d["objects"] for d in detected] == [s["objects"] for s in sent[:-1]]
     assert all(len(d["objects"]) > 3 for d in detected)
-    assert set(detected[0]) == {"image", "objects", "inference_time", "timings"}
+    assert {"image", "objects", "inference_time", "timings"} <= set(detected[0])
     assert sent[-1]["summary"]["images"] == 3
 
 
@@ -68,6 +71,68 @@ def test_detect_saves_pictures_with_boxes(cfg: Path, pictures: Path, tmp_path: P
     drawn, original = cv2.imread(str(tmp_path / "out" / "0.jpg")), cv2.imread(str(pictures / "0.jpg"))
     assert drawn.shape == original.shape
     assert abs(drawn.astype(int) - original).max() > 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such name")
+def test_any_file_name_will_do(cfg: Path, tmp_path: Path, served: str):
+    folder = tmp_path / "names"
+    folder.mkdir()
+    for name in (b"[b]x.jpg", b"\xff\xfe.jpg", b"a\nb.jpg", "\u00e4 \u00f6.jpg".encode()):
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(make_picture(1))
+    for command in (("detect", str(folder), "--model", str(cfg)), ("send", str(folder), "--to", served)):
+        for flags in ((), ("--json",)):
+            answer = run(*command, *flags)
+            assert answer.returncode == 0, answer.stderr
+    out = ("--executions", "in-process", "--out", str(tmp_path / "out"))
+    answer = run("compare", str(folder), "--model", str(cfg), *out)
+    assert answer.returncode == 0, answer.stderr
+    assert len((tmp_path / "out" / "samples.jsonl").read_text().splitlines()) == 5
+
+
+def test_an_image_is_one_whatever_its_suffix(cfg: Path, tmp_path: Path, served: str):
+    for name in ("a.txt", "a.json", "a"):
+        (tmp_path / name).write_bytes(make_picture(1))
+        answer = run("send", str(tmp_path / name), "--to", served)
+        assert answer.returncode == 0, answer.stderr
+
+
+def test_files_in_the_working_folder_are_not_taken_for_pythons_own(cfg: Path, pictures: Path, tmp_path: Path):
+    (tmp_path / "queue.py").write_text("raise RuntimeError('not mine')")
+    arguments = ("compare", str(pictures), "--model", str(cfg), "--executions", "local", "--json")
+    answer = subprocess.run(
+        [sys.executable, "-P", "-m", "lookout", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_an_execution_alone_agrees_with_nobody(cfg: Path, pictures: Path, tmp_path: Path):
+    arguments = ("--executions", "in-process", "--out", str(tmp_path))
+    answer = run("compare", str(pictures), str(pictures), "--model", str(cfg), *arguments)
+    assert answer.returncode == 0, answer.stderr
+    assert "Identical" not in answer.stdout
+    assert len((tmp_path / "samples.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_number_of_the_table_is_cut(columns: int, capsys: pytest.CaptureFixture[str]):
+    from rich.console import Console
+
+    from lookout.apps.console import _print_table
+    from lookout.comparison.report import Row
+    from lookout.comparison.statistics import summarise
+
+    row = Row("Remote image upload", "Init duration", "ms", summarise([12345.678, 99999.123]))
+    _print_table(Console(width=columns, force_terminal=True), [row])
+    shown = capsys.readouterr().out
+    assert all(number in shown for number in ("56172.40", "95616.45"))
+    assert ("12345.68" in shown) == (columns == 120)
+
+
+def test_pictures_of_one_name_are_all_saved(cfg: Path, tmp_path: Path):
+    for folder in ("a", "b"):
+        make_pictures(tmp_path / folder, 1)
+    run("detect", str(tmp_path / "a"), str(tmp_path / "b"), "--model", str(cfg), "--save", str(tmp_path / "out"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"0.jpg", "0-2.jpg"}
 
 
 def test_one_bad_image_does_not_stop_the_others(cfg: Path, mixed: Path):
@@ -105,7 +170,7 @@ def test_compare_without_a_cloud(cfg: Path, pictures: Path, tmp_path: Path):
     report = json.loads(answer.stdout)
     assert [(row["task"], row["n"]) for row in report["rows"]] == [("In-process execution", 3), ("Local execution", 3)]
     assert report["agreement"] == {"images": 3, "identical": 3}
-    assert report["emulated"] is False
+    assert (report["emulated"], report["warnings"]) == (False, [])
     assert len((tmp_path / "out" / "samples.jsonl").read_text().splitlines()) == 7
 
 
@@ -149,10 +214,15 @@ SHORT, LONG = slice(None, -4), slice(None)
         (("detect", "{pictures}", "--model", "{cfg}", "--labels", "{text}"), 1, "3 classes and 1 labels"),
         (("detect", "{pictures}", "--model", "{cfg}", "--engine", "none"), 2, "'none' is not one of"),
         (("detect", "{pictures}", "--model", "{cfg}", "--confidence", "2"), 2, "--confidence"),
+        (("detect", "{pictures}", "--model", "{cfg}", "--confidence", "nan"), 2, "--confidence"),
+        (("detect", "{pictures}", "--model", "{cfg}", "--iou", "nan"), 2, "--iou"),
+        (("detect", "{pictures}", "--model", "{cfg}", "--save", "{pictures}"), 2, "name another folder"),
+        (("detect", "x" * 300, "--model", "{cfg}"), 2, "can't be looked at"),
+        (("detect", "{pictures}", "--model", "x" * 300), 2, "can't be looked at"),
         (("detect", "{pictures}"), 2, "--model"),
         (("compare", "nowhere", "--model", "{cfg}"), 2, "nowhere does not exist"),
         (("compare", "{pictures}", "--model", "{cfg}", "--executions", "here"), 2, "in-process, local, remote"),
-        (("detect", "{pictures}", "--model", "{cfg}", "--save", "{text}/out"), 1, "can't be written"),
+        (("detect", "{pictures}", "--model", "{cfg}", "--save", "{text}/out"), 2, "can't be written"),
         (("compare", "{pictures}", "--model", "{cfg}", "--out", "{text}/out"), 2, "can't be written"),
         (("send", "{pictures}", "--to", "localhost:5001"), 2, "no address of a server"),
         (("send", "{pictures}", "--to", "http://127.0.0.1:9"), 1, "start one with lookout serve"),

@@ -16,6 +16,7 @@ from helpers.tiny import CONFIDENCE, make_model, make_picture
 from lookout.apps.handler import Function
 from lookout.cloud.items import from_item
 from lookout.detector import Detector, open_detector
+from lookout.errors import EngineError
 from lookout.models.store import load_model
 
 PICTURE = make_picture(1)
@@ -114,6 +115,15 @@ def test_a_second_delivery_and_an_older_event_change_nothing(world: SimpleNamesp
     assert from_item(world.table.items[URL]).request_id == "first"
     world.function(event(QUOTED, sequencer="0C"), "newer")
     assert from_item(world.table.items[URL]).request_id == "newer"
+
+
+def test_a_network_that_fails_becomes_a_failed_item(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+    def broken(_: object) -> None:
+        raise EngineError("the engine gave up")
+
+    monkeypatch.setattr(world.function._detector.engine, "infer", broken)
+    world.function(event(QUOTED), "r")
+    assert from_item(world.table.items[URL]).error == "the engine gave up"
 
 
 def test_a_fault_of_the_table_is_raised_so_that_lambda_tries_again(world: SimpleNamespace):

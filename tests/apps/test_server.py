@@ -16,7 +16,7 @@ pytest.importorskip("flask", reason="the extra server is not installed")
 from flask.testing import FlaskClient
 
 from helpers.tiny import CONFIDENCE, make_model, make_picture
-from lookout.apps.server import create_app
+from lookout.apps.server import MAX_BODY_BYTES, create_app
 from lookout.detector import Detector, open_detector
 from lookout.errors import EngineError
 from lookout.models.store import load_model
@@ -106,6 +106,15 @@ def test_a_body_over_the_limit_is_refused(detector: Detector):
     answer = app.test_client().post("/object-detection", data=PICTURE, content_type="image/jpeg")
     assert answer.status_code == 413
     assert answer.content_type == "application/problem+json"
+
+
+def test_a_body_over_the_limit_is_refused_by_the_real_server_too(served: str):
+    connection = HTTPConnection(urlsplit(served).netloc)
+    connection.request("POST", "/object-detection", bytes(MAX_BODY_BYTES + 1), {"Content-Type": "image/jpeg"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Content-Type")) == (413, "application/problem+json")
+    assert json.loads(answer.read())["status"] == 413
+    connection.close()
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("get", "/object-detection", 405), ("get", "/nowhere", 404)])

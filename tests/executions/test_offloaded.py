@@ -10,7 +10,7 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from lookout.cloud.items import Outcome, to_item
 from lookout.cloud.stack import Deployment
-from lookout.errors import ImageError, ResultTimeoutError, UsageError
+from lookout.errors import ImageError, ResultTimeoutError, UnreachableError, UsageError
 from lookout.executions.direct import DirectExecution
 from lookout.executions.remote import RemoteExecution, object_key
 
@@ -23,6 +23,8 @@ class Cloud:
     def __init__(self, appears_at: int | None, error: str | None = None) -> None:
         self.s3 = SimpleNamespace(put_object=self.put, close=lambda: None)
         self.dynamodb = SimpleNamespace(get_item=self.get, close=lambda: None)
+        self.logs = SimpleNamespace(filter_log_events=lambda **_: {"events": [{"message": m} for m in self.lines]})
+        self.lines = ["START RequestId: 1", "[ERROR] EngineError: broken\nTraceback", "END"]
         self.appears_at, self.error = appears_at, error
         self.looks = 0
         self.keys: list[str] = []
@@ -57,9 +59,24 @@ def test_a_failed_item_is_an_error():
         remote(Cloud(appears_at=1, error="not an image"), []).detect("a.jpg", b"data")
 
 
-def test_no_item_in_time_is_an_error_that_names_the_log():
-    with pytest.raises(ResultTimeoutError, match="group"):
+def test_no_item_in_time_is_an_error_that_says_what_the_log_holds():
+    with pytest.raises(ResultTimeoutError, match=r"group .*\[ERROR\] EngineError: broken$"):
         remote(Cloud(appears_at=None), [], timeout_s=0).detect("a.jpg", b"data")
+
+
+def test_a_function_that_never_answers_ends_the_run(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lookout.executions.remote._PATIENCE_S", 0)
+    with pytest.raises(UnreachableError, match="EngineError: broken"):
+        remote(Cloud(appears_at=None), []).detect("a.jpg", b"data")
+
+
+def test_a_function_that_has_answered_before_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lookout.executions.remote._PATIENCE_S", 0)
+    cloud = Cloud(appears_at=1)
+    execution = remote(cloud, [])
+    execution.detect("a.jpg", b"data")
+    cloud.looks, cloud.appears_at = 0, 5
+    assert execution.detect("b.jpg", b"data").request_id == "request-1"
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "ä b+c%.jpg", "x" * 300 + ".jpg", "\udcff.jpg"])

@@ -19,7 +19,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, "-m", "lookout", *arguments],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",  # file names may be any bytes
         timeout=TIMEOUT_S,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,

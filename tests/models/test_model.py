@@ -145,3 +145,9 @@ def test_another_format_is_named(tmp_path, number):
     (tmp_path / "model.json").write_text(json.dumps(document), "utf-8")
     with pytest.raises(ModelError, match=f"is in format {number}; this Lookout reads 1"):
         Model.open(tmp_path)
+
+
+def test_a_label_must_be_there_for_every_class(tmp_path):
+    write(model_in(tmp_path, YoloxHead(3)))
+    with pytest.raises(ModelError, match="2 labels for 3 classes"):
+        Model.open(tmp_path)

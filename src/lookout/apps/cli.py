@@ -17,10 +17,10 @@ import click
 
 from lookout import __version__
 from lookout.apps import console, options
+from lookout.apps.stack_commands import stack as stack_group
 from lookout.errors import LookoutError, UsageError
 
 if TYPE_CHECKING:
-    from lookout.cloud.account import Account
     from lookout.comparison.samples import Sample
     from lookout.detector import Detector
     from lookout.executions.protocol import Execution
@@ -46,22 +46,16 @@ def detect(images: tuple[Path, ...], save: Path | None, *, as_json: bool, **sett
     \b
     Example: lookout detect street.jpg --model yolov3-tiny.cfg
     """
+    from lookout.comparison.load import closed_loop
+    from lookout.executions.in_process import InProcessExecution
     from lookout.images import find
 
     paths = find(images)
-    detector = _open_detector(**settings)
-    failed = False
-    for path in paths:
-        try:
-            document = _detect_one(detector, path, save)
-            line = f"{path}: {document.pop('text')}"
-        except LookoutError as error:  # the boundary: one image that fails does not stop the others
-            failed, line, document = True, f"{path}: failed: {error}", {"error": str(error)}
-        if as_json:
-            click.echo(json.dumps({"image": str(path), **document}, ensure_ascii=False))
-        else:
-            click.echo(line, err="error" in document)
-    sys.exit(1 if failed else 0)
+    if save and any(path.resolve().parent == save.resolve() for path in paths):
+        raise UsageError(f"{save} holds the images themselves: name another folder with --save")
+    with closing(InProcessExecution(_open_detector(**settings))) as execution:
+        samples = list(_shown(_saved(closed_loop([execution], paths), save), as_json=as_json))
+    sys.exit(1 if any(sample.error for sample in samples) else 0)
 
 
 @main.command()
@@ -117,23 +111,15 @@ def send(images: tuple[Path, ...], url: str, execution: str, stack: str, *, as_j
              lookout send photos/ --execution remote
     """
     from lookout.comparison.load import closed_loop
+    from lookout.comparison.report import averages
     from lookout.images import find
 
     paths = find(images)
-    samples = []
-    with closing(_client(execution, url, stack)) as client:
-        for sample in closed_loop([client], paths):
-            samples.append(sample)
-            if as_json:
-                click.echo(json.dumps(_sample_document(sample), ensure_ascii=False))
-            else:
-                click.echo(console.describe_sample(sample), err=sample.error is not None)
-    averages = _averages(samples)
-    if as_json:
-        click.echo(json.dumps({"summary": averages}))
-    else:
-        click.echo("\n".join(_average_lines(averages)))
-    sys.exit(1 if averages["failed"] else 0)
+    client, emulated = _client(execution, url, stack)
+    with closing(client):
+        samples = list(_shown(closed_loop([client], paths), as_json=as_json))
+    console.print_averages(averages(samples), emulated=emulated, as_json=as_json)
+    sys.exit(1 if any(sample.error for sample in samples) else 0)
 
 
 @main.command()
@@ -211,7 +197,7 @@ def compare(
             click.echo(f"What was measured by then is in {samples_path}", err=True)
         raise
     if as_json:
-        click.echo(json.dumps({**report.to_json(), "samples": str(samples_path)}, ensure_ascii=False))
+        click.echo(json.dumps({**report.to_json(), "samples": str(samples_path)}))
     else:
         console.print_report(report)
         click.echo(f"Samples: {samples_path}")
@@ -259,75 +245,7 @@ def emulator(port: int, *, as_json: bool, stop_on_eof: bool, sweep: bool) -> Non
     leave()
 
 
-@main.group()
-def stack() -> None:
-    """Deploy to the cloud, and delete what was deployed.
-
-    AWS's own variables name the account: AWS_PROFILE, AWS_REGION or AWS_DEFAULT_REGION, AWS_ENDPOINT_URL.
-    """
-    console.require("cloud", "lookout stack", "boto3")
-
-
-@stack.command()
-@options.stack_name
-@click.option("--model", envvar="LOOKOUT_MODEL", metavar="M", help="As of lookout detect. Needed on the emulator.")
-@options.labels
-@options.engine
-@options.confidence
-@options.iou
-@options.memory
-@options.timeout
-@click.option("--image-uri", help="On AWS: the function's container image, which holds its model in /opt/model.")
-@options.yes
-def up(name: str, model: str | None, labels: Path | None, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
-    """Make the stack, or bring it to these settings.
-
-    That is a bucket, a function, a table, a log group and a role, by CloudFormation.
-
-    \b
-    Example: lookout stack up --model yolov3-tiny.cfg --memory 1024
-    """
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.stack import Stack, StackSettings
-    from lookout.engines import choose
-
-    account = account_of_environment()
-    image, model_folder = _function_code(account, model, labels, image_uri)
-    wanted = StackSettings(
-        image,
-        model_folder,
-        choose(settings["engine"]),
-        settings["confidence"],
-        settings["iou"],
-        settings["memory"],
-        settings["timeout"],
-    )
-    _confirm(f"Make or change the stack {name} in {_place(account)}?", yes=yes)
-    deployment = Stack(account, name).up(wanted)
-    click.echo(f"{name} is up in {_place(account)}.")
-    click.echo(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
-
-
-@stack.command()
-@options.stack_name
-@options.yes
-def down(name: str, *, yes: bool) -> None:
-    """Delete the stack, with all images in its bucket and all results in its table.
-
-    \b
-    Example: lookout stack down
-    """
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.stack import Stack
-
-    account = account_of_environment()
-    deployed = Stack(account, name)
-    if not deployed.exists():
-        click.echo(f"There is no stack {name} in {_place(account)}.")
-        return
-    _confirm(f"Delete the stack {name} with all its images and results in {_place(account)}?", yes=yes)
-    deployed.down()
-    click.echo(f"{name} is gone from {_place(account)}.")
+main.add_command(stack_group)
 
 
 def _load_model(reference: str, labels: Path | None) -> Model:
@@ -344,23 +262,40 @@ def _open_detector(
     return open_detector(_load_model(model, labels), engine, threads, confidence, iou)
 
 
-def _detect_one(detector: Detector, path: Path, save: Path | None) -> dict[str, Any]:
-    """An image's line for programs, and its ``text`` for people; its picture goes to ``save``."""
+def _shown(samples: Iterable[Sample], *, as_json: bool) -> Iterator[Sample]:
+    """The samples, each shown as it comes: a line for people, or one of JSON for programs."""
+    for sample in samples:
+        console.print_sample(sample, as_json=as_json)
+        yield sample
+
+
+def _saved(samples: Iterable[Sample], folder: Path | None) -> Iterator[Sample]:
+    """The samples, a picture with boxes of each written into the folder, where there is one."""
     from lookout import images
 
-    data = images.read(path)
-    result = detector.detect(data)
-    if save:
-        images.write(images.draw(images.decode(data), result.objects), save / f"{path.stem}.jpg")
-    text = f"{console.describe_objects(result.objects)} in {sum(result.timings_ms.values()):.1f} ms"
-    return {**result.to_json(), "text": text}
+    taken: set[str] = set()
+    for sample in samples:
+        if folder and sample.answer:
+            path = Path(sample.image)
+            picture = images.draw(images.decode(images.read(path)), sample.answer.objects)
+            images.write(picture, folder / _free_name(path.stem, taken))
+        yield sample
 
 
-def _client(execution: str, url: str, stack_name: str) -> Execution:
+def _free_name(stem: str, taken: set[str]) -> str:
+    """``<stem>.jpg``, or ``<stem>-2.jpg`` and so on where another picture of this run has that name."""
+    names = (f"{stem}{number}.jpg" for number in ("", *(f"-{n}" for n in range(2, len(taken) + 3))))
+    name = next(name for name in names if name not in taken)
+    taken.add(name)
+    return name
+
+
+def _client(execution: str, url: str, stack_name: str) -> tuple[Execution, bool]:
+    """The execution, and whether it is emulated."""
     if execution == "local":
         from lookout.executions.local import LocalExecution
 
-        return LocalExecution(url)
+        return LocalExecution(url), False
     console.require("cloud", f"the execution {execution}", "boto3")
     from lookout.cloud.account import account_of_environment
     from lookout.cloud.stack import Stack
@@ -369,51 +304,8 @@ def _client(execution: str, url: str, stack_name: str) -> Execution:
 
     account = account_of_environment()
     deployment = Stack(account, stack_name).find()
-    return (RemoteExecution if execution == "remote" else DirectExecution)(account, deployment)
-
-
-def _sample_document(sample: Sample) -> dict[str, Any]:
-    from lookout.comparison.samples import objects_json
-
-    if sample.answer is None:
-        return {"image": sample.image, "error": sample.error}
-    return {
-        "image": sample.image,
-        "objects": objects_json(sample.answer.objects),
-        "inference_time": sample.answer.inference_ms,
-        "timings": dict(sample.answer.timings_ms),
-        "round_trip": sample.answer.elapsed_ms,
-        "transfer_time": sample.answer.upload_ms,
-    }
-
-
-def _averages(samples: Sequence[Sample]) -> dict[str, Any]:
-    from lookout.comparison.statistics import summarise
-
-    answers = [sample.answer for sample in samples if sample.answer]
-
-    def mean(values: Iterable[float | None]) -> float | None:
-        summary = summarise([value for value in values if value is not None])
-        return summary.mean if summary else None
-
-    return {
-        "images": len(answers),
-        "failed": len(samples) - len(answers),
-        "average_inference_time": mean(answer.inference_ms for answer in answers),
-        "average_round_trip": mean(answer.elapsed_ms for answer in answers),
-        "average_transfer_time": mean(answer.upload_ms for answer in answers),
-    }
-
-
-def _average_lines(averages: dict[str, Any]) -> Iterator[str]:
-    yield f"{averages['images']} images answered, {averages['failed']} failed"
-    for name, text in (
-        ("average_inference_time", "Average inference time"),
-        ("average_round_trip", "Average round trip"),
-        ("average_transfer_time", "Average transfer (upload) time"),
-    ):
-        if averages[name] is not None:
-            yield f"{text}: {averages[name]:.2f} ms"
+    client = (RemoteExecution if execution == "remote" else DirectExecution)(account, deployment)
+    return client, account.emulated
 
 
 def _execution_names(text: str) -> tuple[str, ...]:
@@ -433,27 +325,3 @@ def _require_extras(executions: Sequence[str], cloud: Literal["emulator", "aws"]
         console.require("emulator", "the emulator", "ministack", "awslambdaric", "boto3")
     elif "remote" in executions:
         console.require("cloud", "the execution remote", "boto3")
-
-
-def _function_code(account: Account, model: str | None, labels: Path | None, image_uri: str | None) -> tuple[str, str]:
-    """The function's image, and where its model is."""
-    from lookout.cloud.stack import EMULATED_IMAGE, IMAGE_MODEL_FOLDER
-
-    if account.emulated:
-        if model is None:
-            raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
-        return EMULATED_IMAGE, str(_load_model(model, labels).folder)
-    if image_uri is None:
-        raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
-    return image_uri, IMAGE_MODEL_FOLDER
-
-
-def _place(account: Account) -> str:
-    if account.emulated:
-        return f"the emulator at {account.endpoint}"
-    return f"AWS account {account.account_id()}, {account.region}"
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if not yes:
-        click.confirm(question, abort=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,11 +22,13 @@ from rich.table import Table
 from lookout.errors import LookoutError, MissingExtraError
 
 if TYPE_CHECKING:
-    from lookout.comparison.report import Report, Row
+    from lookout.comparison.report import Averages, Report, Row
     from lookout.comparison.samples import Sample
     from lookout.core.detections import Detection
 
 INTERRUPTED = 130
+
+_EMULATED = "Emulated: the figures of the cloud come from Lookout's emulator on this machine, not from AWS."
 
 
 class Group(click.Group):
@@ -46,7 +50,12 @@ class Progress:
     """How far a comparison is: a bar on a terminal, a line a step elsewhere; always on standard error."""
 
     def __init__(self, total: int) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         self._console = Console(stderr=True)
         self._bar = progress.Progress(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task("starting", total=total)
@@ -114,8 +123,29 @@ def _describe_label(label: str, scores: Sequence[str]) -> str:
     return f"{count}{label} ({', '.join(scores[:5])}{more})"
 
 
-def describe_sample(sample: Sample) -> str:
-    """A sample in one line."""
+def print_sample(sample: Sample, *, as_json: bool) -> None:
+    """A sample in one line; for people, that of a failure goes to standard error."""
+    if as_json:
+        click.echo(json.dumps(_sample_document(sample)))
+    else:
+        click.echo(_sample_line(sample), err=sample.error is not None)
+
+
+def _sample_document(sample: Sample) -> dict[str, Any]:
+    if sample.answer is None:
+        return {"image": sample.image, "error": sample.error}
+    document = {
+        "image": sample.image,
+        "objects": [detection.to_json() for detection in sample.answer.objects],
+        "inference_time": sample.answer.inference_ms,
+        "timings": dict(sample.answer.timings_ms),
+        "round_trip": sample.answer.elapsed_ms,
+    }
+    upload_ms = sample.answer.upload_ms
+    return document if upload_ms is None else {**document, "transfer_time": upload_ms}
+
+
+def _sample_line(sample: Sample) -> str:
     if sample.answer is None:
         return f"{sample.image}: failed: {sample.error}"
     upload = "" if sample.answer.upload_ms is None else f", upload {sample.answer.upload_ms:.1f}"
@@ -123,31 +153,55 @@ def describe_sample(sample: Sample) -> str:
     return f"{sample.image}: {describe_objects(sample.answer.objects)} in {times}"
 
 
+def print_averages(averages: Averages, *, emulated: bool, as_json: bool) -> None:
+    """What a run of ``lookout send`` ends with."""
+    if as_json:
+        click.echo(json.dumps({"summary": {**dataclasses.asdict(averages), "emulated": emulated}}))
+        return
+    click.echo(f"{averages.images} images answered, {averages.failed} failed")
+    for text, value in (
+        ("Average inference time", averages.average_inference_time),
+        ("Average round trip", averages.average_round_trip),
+        ("Average transfer (upload) time", averages.average_transfer_time),
+    ):
+        if value is not None:
+            click.echo(f"{text}: {value:.2f} ms")
+    if emulated:
+        click.echo(_EMULATED)
+
+
 def print_report(report: Report) -> None:
     """The table, and under it all that a reader must know to read it rightly."""
     console = _console()
-    console.print(_table(report.rows))
+    _print_table(console, report.rows)
     for line in _footer(report):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _table(rows: Iterable[Row]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("Task")
-    table.add_column("Metric")
-    for heading in ("Mean", "SD", "Min", "Max", "p50", "p95"):
-        table.add_column(heading, justify="right", no_wrap=True)
+_COLUMNS = {"Mean": "mean", "SD": "sd", "Min": "min", "Max": "max", "p50": "p50", "p95": "p95"}
+# What a narrow terminal does without; --json and a pipe have all of it.
+_SPARED = {"SD", "Min", "Max"}
+
+
+def _print_table(console: Console, rows: Sequence[Row]) -> None:
+    """The whole table where it fits, else without the columns that can be spared; never with half a number."""
+    table = _table(rows, _COLUMNS)
+    if console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
+        table = _table(rows, {name: field for name, field in _COLUMNS.items() if name not in _SPARED})
+    console.print(table)
+
+
+def _table(rows: Iterable[Row], columns: Mapping[str, str]) -> Table:
+    table = Table("Task", "Metric", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row.task, f"{row.metric} ({row.unit})", *_numbers(row))
+        table.add_row(row.task, f"{row.metric} ({row.unit})", *(_number(row, field) for field in columns.values()))
     return table
 
 
-def _numbers(row: Row) -> list[str]:
-    if row.summary is None:
-        return ["-"] * 6
-    summary = row.summary
-    values = (summary.mean, summary.sd, summary.min, summary.max, summary.p50, summary.p95)
-    return [f"{value:.2f}" for value in values]
+def _number(row: Row, field: str) -> str:
+    return f"{getattr(row.summary, field):.2f}" if row.summary else "-"
 
 
 def _footer(report: Report) -> Iterable[str]:
@@ -158,10 +212,11 @@ def _footer(report: Report) -> Iterable[str]:
         yield f"Cold starts: {report.cold_starts}, in rows of their own."
     if report.unreported:
         yield f"Left out for want of a REPORT line: {report.unreported} remote samples."
+    yield from report.warnings
     for failure in report.failures:
         yield f"Failed ({failure.execution}): {failure.image}: {failure.error}"
     if report.emulated:
-        yield "Emulated: the remote figures come from Lookout's emulator on this machine, not from AWS."
+        yield _EMULATED
     machine = report.machine
     yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
 

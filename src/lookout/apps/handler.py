@@ -90,7 +90,7 @@ class Function:
             data = self._fetch(created)
             fetch_ms = (time.perf_counter() - start) * 1000
             result = self._detector.detect(data)
-        except ImageError as error:  # trying again would not help: the client is told at once
+        except LookoutError as error:  # trying again would not help: the client is told at once
             return Outcome(*about, error=str(error))
         return Outcome(
             *about,

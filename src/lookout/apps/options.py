@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,21 @@ from lookout.engines import NAMES as ENGINES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_UNIT = click.FloatRange(0, 1)
+
+class _Unit(click.FloatRange):
+    """A number from 0 to 1; click's own range lets "nan" through."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range 0<=x<=1.", param, ctx)
+        return number
+
+
+_UNIT = _Unit()
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

@@ -79,7 +79,13 @@ def serve(detector: Detector, host: str, port: int, on_ready: Callable[[str], No
     listener = _listen(host, port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     server: BaseWSGIServer = waitress.create_server(
-        create_app(detector), sockets=[listener], threads=4, max_request_body_size=MAX_BODY_BYTES, ident=None
+        create_app(detector),
+        sockets=[listener],
+        threads=4,
+        # The application refuses what is too large, with a problem document. This is for what is absurdly so, which
+        # waitress would write to the disk first.
+        max_request_body_size=4 * MAX_BODY_BYTES,
+        ident=None,
     )
     signal.signal(signal.SIGTERM, _interrupt)
     try:

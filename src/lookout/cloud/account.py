@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -25,18 +26,27 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+# What AWS's own addresses end in.
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account in a region, and the clients of its services.
 
-    ``endpoint`` is where all services answer, None for AWS's own addresses; ``emulated`` tells that Lookout's
-    emulator does.
+    ``endpoint`` is where all services answer; None leaves that to AWS's own rules, variables and profiles.
+    ``emulated`` tells that Lookout's emulator answers.
     """
 
     session: boto3.Session
     region: str
     endpoint: str | None = None
     emulated: bool = False
+
+    @property
+    def address(self) -> str:
+        """Where its services answer, by the example of CloudFormation."""
+        return self.cloudformation.meta.endpoint_url
 
     @property
     def cloudformation(self) -> CloudFormationClient:
@@ -80,18 +90,21 @@ class Account:
 
 
 def account_of_environment(environment: Mapping[str, str] = os.environ) -> Account:
-    """The account that AWS's own variables and files name, or the emulator at ``AWS_ENDPOINT_URL``.
+    """The account that AWS's own variables and files name, or the emulator that they point at.
 
-    Raises ``CloudError`` where no region is named, ``UnreachableError`` where nobody answers at the endpoint.
+    Raises ``CloudError`` where no region is named, ``UnreachableError`` where nobody answers at an endpoint that
+    is not AWS's.
     """
     with aws_errors("reading the AWS settings"):
         # boto3 reads AWS_DEFAULT_REGION alone; AWS's other tools read AWS_REGION first.
         session = boto3.Session(region_name=environment.get("AWS_REGION") or None)
-    endpoint = environment.get("AWS_ENDPOINT_URL") or None
-    if not session.region_name:
-        raise CloudError("no AWS region is set: set AWS_REGION, or a profile that has one")
-    emulated = endpoint is not None and describe_emulator(endpoint) is not None
-    return Account(session, session.region_name, endpoint, emulated)
+        if not session.region_name:
+            raise CloudError("no AWS region is set: set AWS_REGION, or a profile that has one")
+        account = Account(session, session.region_name)
+        host = urlsplit(account.address).hostname or ""
+    if host.endswith(_AWS_DOMAINS):
+        return account
+    return replace(account, emulated=describe_emulator(account.address) is not None)
 
 
 def account_of_emulator(variables: Mapping[str, str]) -> Account:
@@ -121,7 +134,7 @@ def describe_emulator(endpoint: str) -> dict[str, Any] | None:
             document = answer.json() if answer.status == 200 else None
     except urllib3.exceptions.HTTPError as error:
         raise UnreachableError(
-            f"nobody answers at AWS_ENDPOINT_URL={endpoint}: start lookout emulator, or unset it ({error})"
+            f"nobody answers at {endpoint}, where AWS_ENDPOINT_URL or a profile points: start lookout emulator there"
         ) from error
     except ValueError:  # somebody else's page
         return None

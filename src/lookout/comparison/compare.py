@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lookout.cloud.reports import Invocation
 from lookout.comparison.load import closed_loop
 from lookout.comparison.machine import describe_machine
 from lookout.comparison.processes import Process, Processes, child_environment
 from lookout.comparison.report import Report, make_report
 from lookout.comparison.samples import Sample, SampleLog
 from lookout.detector import open_detector
+from lookout.errors import CloudError, ExecutionError
 from lookout.executions.in_process import InProcessExecution
 from lookout.executions.local import LocalExecution
 from lookout.executions.protocol import Execution
@@ -58,12 +61,13 @@ def compare(comparison: Comparison, samples_path: Path, notify: Callable[[str | 
         machine = describe_machine()
         run = {**_description(comparison), "machine": machine, "cloud": cloud and cloud.description}
         log = closers.enter_context(SampleLog(samples_path, run))
-        samples = _measure(comparison, executions, cloud, log, notify)
+        samples, warnings = _measure(comparison, executions, cloud, log, notify)
     return make_report(
         samples,
         executions=comparison.executions,
         emulated=cloud is not None and cloud.emulated,
         machine=machine,
+        warnings=warnings,
     )
 
 
@@ -117,26 +121,39 @@ def _measure(
     cloud: Cloud | None,
     log: SampleLog,
     notify: Callable[[str | Sample], None],
-) -> list[Sample]:
+) -> tuple[list[Sample], list[str]]:
+    """All samples, in the log too, and warnings."""
     samples: list[Sample] = []
-    unreported: list[Sample] = []
-    since = time.time()
-    finished = False
+    warnings: list[str] = []
+    since, patience_s = time.time(), 2.0  # of who interrupts, little
     try:
         for sample in closed_loop(executions, comparison.paths):
             notify(sample)
-            if sample.answer and sample.answer.request_id:
-                unreported.append(sample)  # written once Lambda has said what it took
-            else:
+            samples.append(sample)
+            if not _is_offloaded(sample):  # of those Lambda has something to say first
                 log.append(sample)
-                samples.append(sample)
-        finished = True
+        patience_s = 60.0
     finally:
-        if cloud is not None:
-            for sample in cloud.reported(unreported, since, timeout_s=60 if finished else 2):
-                log.append(sample)
-                samples.append(sample)
-    return samples
+        invocations: dict[str, Invocation] = {}
+        request_ids = [sample.answer.request_id for sample in samples if sample.answer and sample.answer.request_id]
+        try:
+            if cloud and request_ids:
+                invocations = cloud.invocations(request_ids, since, patience_s)
+        except (CloudError, ExecutionError) as error:  # what was measured is kept, and counted as unreported
+            warnings.append(str(error))
+        samples = [_with_invocation(sample, invocations) for sample in samples]
+        for sample in filter(_is_offloaded, samples):
+            log.append(sample)
+    return samples, warnings
+
+
+def _is_offloaded(sample: Sample) -> bool:
+    return sample.answer is not None and sample.answer.request_id is not None
+
+
+def _with_invocation(sample: Sample, invocations: Mapping[str, Invocation]) -> Sample:
+    request_id = sample.answer.request_id if sample.answer else None
+    return dataclasses.replace(sample, invocation=invocations.get(request_id)) if request_id else sample
 
 
 def _description(comparison: Comparison) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,9 @@ from lookout.cloud.account import (
     aws_errors,
     describe_emulator,
 )
-from lookout.cloud.reports import wait_for_reports
+from lookout.cloud.reports import Invocation, wait_for_reports
 from lookout.cloud.stack import EMULATED_IMAGE, Deployment, Stack, StackSettings
-from lookout.comparison.samples import Sample
-from lookout.errors import CloudError, ExecutionError, UsageError
+from lookout.errors import UsageError
 from lookout.executions.remote import RemoteExecution
 
 if TYPE_CHECKING:
@@ -39,34 +38,32 @@ class Cloud:
 
     def execution(self) -> RemoteExecution:
         """The execution that offloads to it."""
-        return RemoteExecution(self.account, self.deployment)
+        # Lambda tries a failing invocation three times; a slow one may take its whole time-out.
+        timeout_s = max(60.0, 10 + float(self.deployment.parameters.get("Timeout", 0)))
+        return RemoteExecution(self.account, self.deployment, timeout_s)
 
-    def reported(self, samples: Sequence[Sample], since: float, timeout_s: float) -> Iterator[Sample]:
-        """The samples, each with what Lambda reported of it, where it did within the time-out."""
-        request_ids = [sample.answer.request_id for sample in samples if sample.answer and sample.answer.request_id]
+    def invocations(self, request_ids: Sequence[str], since: float, timeout_s: float) -> dict[str, Invocation]:
+        """What Lambda reported of these requests, by request id, where it did within the time-out.
+
+        Raises ``CloudError`` and ``UnreachableError`` where the log can't be read.
+        """
         log_group = self.deployment.log_group
-        try:
-            with aws_errors(f"reading the log group {log_group}"):
-                # Two machines' clocks differ a little; a minute before the start no request of ours is logged.
-                found = wait_for_reports(self.account.logs, log_group, request_ids, since - 60, timeout_s)
-        except (CloudError, ExecutionError):
-            found = {}  # the cloud went away in the middle: what was measured is kept, and counted as unreported
-        for sample in samples:
-            request_id = sample.answer and sample.answer.request_id
-            yield dataclasses.replace(sample, invocation=found.get(request_id or ""))
+        with aws_errors(f"reading the log group {log_group}"):
+            # Two machines' clocks differ a little; a minute before the start no request of ours is logged.
+            return wait_for_reports(self.account.logs, log_group, request_ids, since - 60, timeout_s)
 
 
 def emulated_cloud(comparison: Comparison, emulator: dict[str, Any]) -> Cloud:
     """The emulator that said ``emulator`` when it was ready, with a stack for this comparison on it."""
     account = account_of_emulator(emulator["environment"])
     settings = StackSettings(
-        EMULATED_IMAGE,
-        str(comparison.model.folder),
-        comparison.engine,
-        comparison.confidence,
-        comparison.iou,
-        comparison.memory_mb,
-        comparison.timeout_s,
+        image_uri=EMULATED_IMAGE,
+        model_folder=str(comparison.model.folder),
+        engine=comparison.engine,
+        confidence=comparison.confidence,
+        iou=comparison.iou,
+        memory_mb=comparison.memory_mb,
+        timeout_s=comparison.timeout_s,
     )
     deployment = Stack(account, comparison.stack).up(settings)
     description = {"emulated": True, **(describe_emulator(emulator["url"]) or {})}
@@ -85,5 +82,5 @@ def aws_cloud(comparison: Comparison) -> Cloud:
                 f"the stack {comparison.stack} has {name} {deployed} and this comparison {value}: "
                 f"give --{name.lower()} {deployed}, or bring the stack up anew"
             )
-    description = {"emulated": account.emulated, "region": account.region, "endpoint": account.endpoint}
+    description = {"emulated": account.emulated, "region": account.region, "endpoint": account.address}
     return Cloud(account, deployment, {**description, **deployment.parameters})

@@ -19,7 +19,8 @@ from typing import IO, Any, Self
 from lookout.errors import ExecutionError
 
 _STOP_TIMEOUT_S = 10
-_LOOKOUT = (sys.executable, "-m", "lookout")
+# -P: else Python would offer the folder that it is started in to imports.
+_LOOKOUT = (sys.executable, "-P", "-m", "lookout")
 
 
 class Processes:

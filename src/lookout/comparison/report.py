@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +48,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a comparison has to say. ``machine`` describes where it was measured."""
+    """What a comparison has to say. ``machine`` describes where it was measured, ``warnings`` what to mind."""
 
     rows: tuple[Row, ...]
     agreement: Agreement
     cold_starts: int
     failures: tuple[Failure, ...]
     unreported: int
+    warnings: tuple[str, ...]
     emulated: bool
     machine: Mapping[str, Any]
 
@@ -66,18 +67,52 @@ class Report:
             "cold_starts": self.cold_starts,
             "failures": [dataclasses.asdict(failure) for failure in self.failures],
             "unreported": self.unreported,
+            "warnings": list(self.warnings),
             "emulated": self.emulated,
             "machine": dict(self.machine),
         }
 
     @property
     def sound(self) -> bool:
-        """Whether every image was answered by every execution, with the same objects."""
-        return not self.failures and self.agreement.identical == self.agreement.images
+        """Whether every image was answered and reported, and by every execution with the same objects."""
+        return not self.failures and not self.unreported and self.agreement.identical == self.agreement.images
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """What one execution took on average, in milliseconds; None where nothing was measured."""
+
+    images: int
+    failed: int
+    average_inference_time: float | None
+    average_round_trip: float | None
+    average_transfer_time: float | None
+
+
+def averages(samples: Sequence[Sample]) -> Averages:
+    """The averages over the samples of one execution; those that failed are counted, and in no average."""
+    answers = [sample.answer for sample in samples if sample.answer]
+    return Averages(
+        images=len(answers),
+        failed=len(samples) - len(answers),
+        average_inference_time=_mean(answer.inference_ms for answer in answers),
+        average_round_trip=_mean(answer.elapsed_ms for answer in answers),
+        average_transfer_time=_mean(answer.upload_ms for answer in answers),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    summary = summarise([value for value in values if value is not None])
+    return summary.mean if summary else None
 
 
 def make_report(
-    samples: Sequence[Sample], *, executions: Collection[str], emulated: bool, machine: Mapping[str, Any]
+    samples: Sequence[Sample],
+    *,
+    executions: Collection[str],
+    emulated: bool,
+    machine: Mapping[str, Any],
+    warnings: Sequence[str] = (),
 ) -> Report:
     """The report of a run of these executions.
 
@@ -91,6 +126,7 @@ def make_report(
         cold_starts=sum(sample.cold for sample in remote),
         failures=tuple(Failure(s.execution, s.image, s.error) for s in samples if s.error is not None),
         unreported=sum(sample.invocation is None for sample in remote),
+        warnings=tuple(warnings),
         emulated=emulated,
         machine=machine,
     )
@@ -146,7 +182,12 @@ def _classified(sample: Sample) -> bool:
 
 
 def _agreement(samples: Sequence[Sample], executions: Collection[str]) -> Agreement:
-    """How many images every execution answered, and for how many of those with equal objects."""
+    """How many images every execution answered, and for how many of those with equal objects.
+
+    An execution alone agrees with nobody: then there are no such images.
+    """
+    if len(executions) < 2:
+        return Agreement(0, 0)
     answers: dict[str, list[list[dict[str, Any]]]] = {}
     for sample in samples:
         if sample.answer:

@@ -1,7 +1,7 @@
 """What is kept of a run: one JSON line a sample, appended and never changed.
 
-The first line of a file describes the run; the others are samples, raw: nothing is trimmed or averaged, and a
-failure is a sample with an ``error`` and without objects.
+A line of kind ``run`` describes a run; the samples that follow it are its own, raw: nothing is trimmed or averaged,
+and a failure is a sample with an ``error`` and without objects.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def objects_json(objects: tuple[Detection, ...]) -> list[dict[str, Any]]:
 
 
 class SampleLog:
-    """The file that samples are appended to. Every line is written whole, as soon as it is known.
+    """The file that samples are appended to, a run after those that it holds already.
+
+    Every line is written whole, as soon as it is known.
 
     Raises ``UsageError`` where the file can't be made.
     """
@@ -94,7 +96,7 @@ class SampleLog:
         self._write(sample.to_json())
 
     def _write(self, document: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(document, ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(document) + "\n")
         self._file.flush()
 
     def __enter__(self) -> Self:

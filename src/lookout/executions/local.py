@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mimetypes
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,6 @@ from lookout.errors import ExecutionError, UnreachableError, UsageError
 from lookout.executions.contract import problem_error, read_answer
 from lookout.executions.protocol import Answer
 
-DEFAULT_URL = "http://127.0.0.1:5001"
 PATH = "/object-detection"
 
 
@@ -26,20 +24,21 @@ class LocalExecution:
 
     name = "local"
 
-    def __init__(self, url: str = DEFAULT_URL, timeout_s: float = 60) -> None:
+    def __init__(self, url: str, timeout_s: float = 60) -> None:
         address = urlsplit(url)
         if address.scheme not in ("http", "https") or not address.netloc:
-            raise UsageError(f"{url} is no address of a server: give one like {DEFAULT_URL}")
+            raise UsageError(f"{url} is no address of a server: give one like http://127.0.0.1:5001")
         self._url = url.rstrip("/")
         # An image that was sent is never sent again by itself: the server may be at work on it.
         self._pool = urllib3.PoolManager(timeout=timeout_s, retries=False)
 
-    def detect(self, name: str, data: bytes) -> Answer:
+    def detect(self, name: str, data: bytes) -> Answer:  # noqa: ARG002  the protocol's
         """See ``Execution``."""
-        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         start = time.perf_counter()
         try:
-            answer = self._pool.request("POST", self._url + PATH, body=data, headers={"Content-Type": media_type})
+            answer = self._pool.request(
+                "POST", self._url + PATH, body=data, headers={"Content-Type": "application/octet-stream"}
+            )
         except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError) as error:
             raise UnreachableError(f"no server answers at {self._url}: start one with lookout serve") from error
         except urllib3.exceptions.ProtocolError as error:

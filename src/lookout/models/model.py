@@ -47,7 +47,7 @@ class Model:
             document = json.loads((folder / DESCRIPTION).read_text("utf-8"))
             if document["format"] != FORMAT:
                 raise ModelError(f"{folder} is in format {document['format']}; this Lookout reads {FORMAT}")
-            return Model(
+            model = Model(
                 name=document["name"],
                 folder=folder,
                 digest=document["digest"],
@@ -55,6 +55,9 @@ class Model:
                 head=_head_from_json(document["head"]),
                 labels=tuple(document["labels"]),
             )
+            if len(model.labels) != model.head.classes:
+                raise ValueError(f"{len(model.labels)} labels for {model.head.classes} classes")
+            return model
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder} holds no readable model: import it again ({error})") from error
 

@@ -38,8 +38,14 @@ _TIMEOUT = urllib3.Timeout(connect=10, read=60)
 
 
 def cache_folder() -> Path:
-    """Lookout's cache: ``$XDG_CACHE_HOME/lookout``, by default ``~/.cache/lookout``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lookout"
+    """Lookout's cache: ``$XDG_CACHE_HOME/lookout``, by default ``~/.cache/lookout``; absolute.
+
+    Raises ``UsageError`` for a user who has no home.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "lookout"
+    except RuntimeError as error:
+        raise UsageError("this user has no home to keep models in: set XDG_CACHE_HOME") from error
 
 
 def load_model(reference: str | Path, *, labels: Path | None = None, cache: Path | None = None) -> Model:
@@ -53,11 +59,15 @@ def load_model(reference: str | Path, *, labels: Path | None = None, cache: Path
     """
     cache = cache or cache_folder()
     path = Path(reference)
-    if path.is_dir():
-        if labels is not None:
-            raise UsageError(f"{path} is an imported model and has its labels: leave --labels out")
-        return Model.open(path.resolve())
-    if not path.is_file():
+    try:
+        if path.is_dir():
+            if labels is not None:
+                raise UsageError(f"{path} is an imported model and has its labels: leave --labels out")
+            return Model.open(path.resolve())
+        there = path.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise UnknownModelError(f"the model {reference} can't be looked at: {error.strerror}") from error
+    if not there:
         path = _fetch(_spec(str(reference)), cache / "downloads")
     return _imported(path, labels_file(path, labels), cache)
 

@@ -239,3 +239,11 @@ def test_the_runtime_client_in_python(new_host: NewHost, function: Make, tmp_pat
     assert echoed["event"] == {"a": "ü"}
     failed = invoke(host, function("handlers.fail", environment=environment))
     assert json.loads(failed.payload)["errorType"] == "ValueError"
+
+
+def test_where_a_process_cannot_be_waited_for_unreaped(
+    new_host: NewHost, function: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("os.waitid", raising=False)  # as on macOS before Python 3.13
+    invocation = new_host().invoke(function("handlers.echo"), b"7", "a")
+    assert not invocation.error

@@ -125,3 +125,8 @@ def test_tokens_come_with_time_and_go_with_use() -> None:
 def test_tokens_are_not_saved_up() -> None:
     bucket = TokenBucket(0.25, now_s=0.0, used_s=0.0)
     assert bucket.balance_s(now_s=60.0, used_s=0.0) <= 2 * bucket.refill_s
+
+
+def test_a_group_that_holds_processes_of_elsewhere_kills_nobody_here(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").write_text("0\n")  # how version 2 shows those of another PID namespace
+    cgroups._kill_members(tmp_path)  # would be our own process group's end

@@ -233,6 +233,8 @@ def _remove(folder: Path) -> None:
 def _kill_members(folder: Path) -> None:
     """Kill what runs in a group: children that a function started in sessions of their own."""
     with suppress(OSError):
-        for pid in (folder / "cgroup.procs").read_text().split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        for pid in map(int, (folder / "cgroup.procs").read_text().split()):
+            # Version 2 shows a process of another PID namespace as 0, which kill takes for our own group.
+            if pid > 0:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)

@@ -184,6 +184,8 @@ class Sandbox:
         if hasattr(os, "waitid"):
             # Until it is reaped its number belongs to no other process, so that signals can't go astray.
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        else:  # macOS before Python 3.13
+            self._process.wait()
         self._kill_group()
         self._limits.close()
         returncode = self._process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import signal
 import socket
@@ -49,9 +48,9 @@ def _bound(port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise PortInUseError(f"port {port} is in use: choose another with --port, or 0 for any that is free") from error
+        raise PortInUseError(
+            f"port {port} can't be listened on ({error.strerror}): choose another with --port; 0 takes a free one"
+        ) from error
     return listener
 
 
@@ -76,7 +75,7 @@ async def _serve(
     config.loglevel = "ERROR"
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
 
     async def until_stopped() -> None:

@@ -1,0 +1,114 @@
+"""The commands that deploy: ``lookout stack up`` and ``lookout stack down``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lookout.apps import console, options
+from lookout.errors import UsageError
+
+if TYPE_CHECKING:
+    from lookout.cloud.account import Account
+
+
+@click.group()
+def stack() -> None:
+    """Deploy to the cloud, and delete what was deployed.
+
+    AWS's own variables name the account: AWS_PROFILE, AWS_REGION or AWS_DEFAULT_REGION, AWS_ENDPOINT_URL.
+    """
+
+
+@stack.command()
+@options.stack_name
+@click.option(
+    "--model", envvar="LOOKOUT_MODEL", metavar="M", help="As of lookout detect; needed on the emulator, unused on AWS."
+)
+@options.labels
+@options.engine
+@options.confidence
+@options.iou
+@options.memory
+@options.timeout
+@click.option("--image-uri", help="On AWS: the function's container image, which holds its model in /opt/model.")
+@options.yes
+def up(name: str, model: str | None, labels: Path | None, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
+    """Make the stack, or bring it to these settings.
+
+    That is a bucket, a function, a table, a log group and a role, by CloudFormation.
+
+    \b
+    Example: lookout stack up --model yolov3-tiny.cfg --memory 1024
+    """
+    console.require("cloud", "lookout stack", "boto3")
+    from lookout.cloud.account import account_of_environment
+    from lookout.cloud.stack import Stack, StackSettings
+    from lookout.engines import choose
+
+    account = account_of_environment()
+    image, model_folder = _function_code(account, model, labels, image_uri)
+    wanted = StackSettings(
+        image_uri=image,
+        model_folder=model_folder,
+        # On AWS the engine is in the image, whatever is installed here.
+        engine=choose(settings["engine"]) if account.emulated else settings["engine"] or "onnxruntime",
+        confidence=settings["confidence"],
+        iou=settings["iou"],
+        memory_mb=settings["memory"],
+        timeout_s=settings["timeout"],
+    )
+    _confirm(f"Make or change the stack {name} in {_place(account)}?", yes=yes)
+    deployment = Stack(account, name).up(wanted)
+    click.echo(f"{name} is up in {_place(account)}.")
+    click.echo(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
+
+
+@stack.command()
+@options.stack_name
+@options.yes
+def down(name: str, *, yes: bool) -> None:
+    """Delete the stack, with all images in its bucket and all results in its table.
+
+    \b
+    Example: lookout stack down
+    """
+    console.require("cloud", "lookout stack", "boto3")
+    from lookout.cloud.account import account_of_environment
+    from lookout.cloud.stack import Stack
+
+    account = account_of_environment()
+    deployed = Stack(account, name)
+    if not deployed.exists():
+        click.echo(f"There is no stack {name} in {_place(account)}.")
+        return
+    _confirm(f"Delete the stack {name} with all its images and results in {_place(account)}?", yes=yes)
+    deployed.down()
+    click.echo(f"{name} is gone from {_place(account)}.")
+
+
+def _function_code(account: Account, model: str | None, labels: Path | None, image_uri: str | None) -> tuple[str, str]:
+    """The function's image, and where its model is."""
+    from lookout.cloud.stack import EMULATED_IMAGE, IMAGE_MODEL_FOLDER
+    from lookout.models.store import load_model
+
+    if account.emulated:
+        if model is None:
+            raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
+        return EMULATED_IMAGE, str(load_model(model, labels=labels).folder)
+    if image_uri is None:
+        raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
+    return image_uri, IMAGE_MODEL_FOLDER
+
+
+def _place(account: Account) -> str:
+    if account.emulated:
+        return f"the emulator at {account.address}"
+    return f"AWS account {account.account_id()}, {account.region}"
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if not yes:
+        click.confirm(question, abort=True)
