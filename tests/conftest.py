@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("lookout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lookout")
+
+# Tests import ONNX Runtime themselves, too; see lookout/engines/onnx_runtime.py.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)

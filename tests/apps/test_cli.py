@@ -66,6 +66,14 @@ def test_detect_gives_programs_the_servers_objects(cfg: Path, pictures: Path, se
     assert sent[-1]["summary"]["images"] == 3
 
 
+def test_detecting_writes_nothing_into_the_cache_but_the_model(
+    cfg: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+    assert run("detect", str(pictures), "--model", str(cfg), XDG_CACHE_HOME=str(tmp_path)).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"lookout"}
+
+
 def test_detect_saves_pictures_with_boxes(cfg: Path, pictures: Path, tmp_path: Path):
     run("detect", str(pictures / "0.jpg"), "--model", str(cfg), "--save", str(tmp_path / "out"), *THRESHOLD)
     drawn, original = cv2.imread(str(tmp_path / "out" / "0.jpg")), cv2.imread(str(pictures / "0.jpg"))
