@@ -41,16 +41,16 @@ clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lookout needs Python 3.11 or later: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lookout needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
 
 # A stamp a set of packages: what is installed already is not asked for again until pyproject.toml changes.
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@echo "Installing Lookout into $(VENV) ..."
-	$(PIP) install -e '.[onnxruntime,server,emulator]'
+	@$(PIP) install -e '.[onnxruntime,server,emulator]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing Lookout and its tools into $(VENV) ..."
-	$(PIP) install -e '.[all,dev]'
+	@$(PIP) install -e '.[all,dev]'
 	@touch $@
