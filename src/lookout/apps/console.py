@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -63,7 +64,7 @@ class Progress:
     def notify(self, news: str | Sample) -> None:
         """Take a step in words, or a sample."""
         if not isinstance(news, str):
-            self._bar.update(self._task, advance=1, description=f"{news.execution} {news.image}")
+            self._bar.update(self._task, advance=1, description=f"{news.execution} {Path(news.image).name}")
         elif self._console.is_terminal:
             self._bar.update(self._task, description=news)
         else:
