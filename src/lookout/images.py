@@ -91,9 +91,9 @@ def fill(image_bgr: ImageArray, frame: Frame, input_format: InputFormat) -> Floa
     """The network's input: float32 (1, 3, height, width), in its colour order and range."""
     content = cv2.resize(image_bgr, frame.content_wh, interpolation=cv2.INTER_LINEAR)
     if frame.content_wh != input_format.size_wh:
-        content_width, content_height = frame.content_wh
+        (left, top), (width, height) = frame.offset_xy, frame.content_wh
         field = np.full((input_format.height, input_format.width, 3), input_format.padding, np.uint8)
-        field[:content_height, :content_width] = content
+        field[top : top + height, left : left + width] = content
         content = field
     blob = cv2.dnn.blobFromImage(content, input_format.scale, swapRB=input_format.channels == "rgb")
     return blob.astype(np.float32, copy=False)

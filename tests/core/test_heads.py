@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lookout.core.framing import Frame
-from lookout.core.heads import DarknetHead, YoloLayer, YoloxHead, darknet_rows, decode, yolox_cells
+from lookout.core.heads import DarknetHead, YoloLayer, YoloxHead, darknet_rows, decode, grid_cells
 from lookout.core.suppression import suppress
 
 LARGE = YoloLayer(((30.0, 61.0), (62.0, 45.5)), classes=3)
@@ -269,8 +269,8 @@ def test_yolox_outputs_of_another_shape_are_refused(shapes):
 
 
 @pytest.mark.parametrize(("input_wh", "cells"), [((416, 416), 3549), ((640, 640), 8400), (INPUT_WH, YOLOX_CELLS)])
-def test_yolox_cells(input_wh, cells):
-    assert yolox_cells(input_wh, (8, 16, 32)) == cells
+def test_grid_cells(input_wh, cells):
+    assert grid_cells(input_wh, (8, 16, 32)) == cells
 
 
 def test_a_head_knows_its_classes():

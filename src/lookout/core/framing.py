@@ -1,8 +1,9 @@
 """How a picture is laid into a network's input, and how boxes come back out of it.
 
-Two ways are in use. Darknet's networks were trained on pictures *stretched* to the input, whatever their
-shape; YOLOX on pictures scaled by one factor and laid into the top left corner of a grey field
-(*letterbox*). The wrong one costs points of AP, so it belongs to the model and not to the user.
+Three ways are in use. Most Darknet networks were trained on pictures *stretched* to the input, whatever their
+shape; others on pictures scaled by one factor and laid onto a grey field (*letterbox*): YOLOX into its top left
+corner, Ultralytics' networks and Darknet's with ``letter_box=1`` into its centre. The wrong one costs points of
+AP, so it belongs to the model and not to the user.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from lookout.core.detections import FloatArray
 
-Framing = Literal["stretch", "letterbox"]
+Framing = Literal["stretch", "letterbox", "letterbox-centred"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,11 @@ class InputFormat:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a picture lies in the network's input: ``input = picture * scale``, from the top left corner."""
+    """Where a picture lies in the network's input: ``input = picture * scale + offset``."""
 
     image_wh: tuple[int, int]
     content_wh: tuple[int, int]
+    offset_xy: tuple[int, int] = (0, 0)
 
     @staticmethod
     def of(image_wh: tuple[int, int], input_format: InputFormat) -> Frame:
@@ -51,17 +53,26 @@ class Frame:
 
         >>> Frame.of((640, 480), InputFormat(416, 416, "letterbox", "bgr", 1.0)).content_wh
         (416, 312)
+        >>> Frame.of((640, 480), InputFormat(416, 416, "letterbox-centred", "rgb", 1 / 255)).offset_xy
+        (0, 52)
         """
         if input_format.framing == "stretch":
             return Frame(image_wh, input_format.size_wh)
         width, height = image_wh
         ratio = min(input_format.width / width, input_format.height / height)
-        return Frame(image_wh, (max(1, int(width * ratio)), max(1, int(height * ratio))))
+        # Each family rounds as the code that it was trained with does.
+        whole = round if input_format.framing == "letterbox-centred" else int
+        content_width, content_height = max(1, whole(width * ratio)), max(1, whole(height * ratio))
+        if input_format.framing == "letterbox":
+            return Frame(image_wh, (content_width, content_height))
+        offset = (input_format.width - content_width) // 2, (input_format.height - content_height) // 2
+        return Frame(image_wh, (content_width, content_height), offset)
 
     def to_image(self, boxes_xyxy: FloatArray) -> FloatArray:
         """Boxes (n, 4) from input pixels to picture pixels, clipped to the picture."""
         (width, height), (content_width, content_height) = self.image_wh, self.content_wh
         scale = np.array([width / content_width, height / content_height] * 2, np.float32)
+        offset = np.array(self.offset_xy * 2, np.float32)
         limit = np.array([width, height] * 2, np.float32)
-        inside: FloatArray = np.clip(boxes_xyxy * scale, np.float32(0), limit)
+        inside: FloatArray = np.clip((boxes_xyxy - offset) * scale, np.float32(0), limit)
         return inside

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lookout.core.framing import InputFormat
-from lookout.core.heads import DarknetHead, Head, YoloLayer, YoloxHead
+from lookout.core.heads import FAMILIES, DarknetHead, Head, RegionLayer, YoloLayer, YoloxHead, family
 from lookout.errors import ModelError
 
 FORMAT = 1
@@ -75,20 +76,24 @@ class Model:
 
 
 def _head_to_json(head: Head) -> dict[str, Any]:
-    family = "darknet" if isinstance(head, DarknetHead) else "yolox"
-    return {"family": family, **dataclasses.asdict(head)}
+    document = dataclasses.asdict(head)
+    if isinstance(head, DarknetHead):
+        for layer, fields in zip(head.layers, document["layers"], strict=True):
+            fields["section"] = "region" if isinstance(layer, RegionLayer) else "yolo"
+    return {"family": family(head), **document}
 
 
 def _head_from_json(document: dict[str, Any]) -> Head:
     fields = dict(document)
-    family = fields.pop("family")
-    if family == "yolox":
-        return YoloxHead(classes=fields["classes"], strides=tuple(fields["strides"]))
-    if family != "darknet":
-        raise ValueError(f"no head of family {family!r} is known")
-    return DarknetHead(tuple(_layer_from_json(layer) for layer in fields["layers"]))
+    kind: Callable[..., Head] = FAMILIES[fields.pop("family")]
+    if kind is DarknetHead:
+        return DarknetHead(tuple(_layer_from_json(layer) for layer in fields["layers"]))
+    if kind is YoloxHead:
+        return YoloxHead(fields["classes"], tuple(fields["strides"]))
+    return kind(fields["classes"])
 
 
-def _layer_from_json(document: dict[str, Any]) -> YoloLayer:
-    width_height = [(float(width), float(height)) for width, height in document["anchors"]]
-    return YoloLayer(**{**document, "anchors": tuple(width_height)})
+def _layer_from_json(document: dict[str, Any]) -> YoloLayer | RegionLayer:
+    fields = dict(document)
+    kind = RegionLayer if fields.pop("section", "yolo") == "region" else YoloLayer
+    return kind(**{**fields, "anchors": tuple((float(width), float(height)) for width, height in fields["anchors"])})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lookout.core.framing import InputFormat
-from lookout.core.heads import YOLOX_STRIDES, Head, YoloxHead, yolox_cells
+from lookout.core.heads import YOLOX_STRIDES, Head, YoloxHead, grid_cells
 from lookout.errors import ModelError
 
 
@@ -27,7 +27,7 @@ def describe_onnx(data: bytes, name: str) -> tuple[InputFormat, Head]:
     inputs = [_shape(value) for value in graph.input if value.name not in weights]
     outputs = [_shape(value) for value in graph.output]
     match inputs, outputs:
-        case [[1, 3, int(height), int(width)]], [[1, int(cells), int(entries)]] if entries > 5 and cells == yolox_cells(
+        case [[1, 3, int(height), int(width)]], [[1, int(cells), int(entries)]] if entries > 5 and cells == grid_cells(
             (width, height), YOLOX_STRIDES
         ):
             return (
