@@ -13,16 +13,18 @@ import cv2
 import numpy as np
 import pytest
 
+import lookout
 from helpers.darknet_weights import make_weights
 from helpers.shared import shared
 from lookout import images
 from lookout.core.detections import Box, Detection
 from lookout.core.framing import InputFormat
 from lookout.core.heads import DarknetHead, YoloLayer, YoloxHead
+from lookout.core.selection import Selection
 from lookout.core.suppression import iou
 from lookout.detector import Detector, Result, open_detector
 from lookout.engines import NAMES, choose
-from lookout.errors import EngineError, ImageError, ModelError
+from lookout.errors import EngineError, ImageError, ModelError, UsageError
 from lookout.models.model import Model
 from lookout.models.store import load_model
 
@@ -118,29 +120,29 @@ def test_a_box_over_the_edge_is_cut():
 
 
 def test_objects_are_plain_numbers_and_text():
-    (found,) = Detector(DARKNET, FakeEngine(darknet_output((1, 1, 0.8)))).detect_pixels(noise(64, 32)).objects
+    (found,) = Detector(DARKNET, FakeEngine(darknet_output((1, 1, 0.8)))).detect(noise(64, 32)).objects
     assert {type(side) for side in (found.box.x, found.box.y, found.box.width, found.box.height)} == {float}
     assert (type(found.confidence), type(found.label)) == (float, str)
 
 
 def test_the_most_confident_comes_first():
     output = darknet_output((0, 0, 0.5), (2, 0, 0.9), (1, 1, 0.7))
-    result = Detector(DARKNET, FakeEngine(output)).detect_pixels(noise(64, 32))
+    result = Detector(DARKNET, FakeEngine(output)).detect(noise(64, 32))
     assert [round(found.confidence, 3) for found in result.objects] == [0.9, 0.7, 0.5]
 
 
 @pytest.mark.parametrize(("confidence", "count"), [(0.0, 8), (0.25, 3), (0.6, 2), (0.8, 1), (0.95, 0), (1.0, 0)])
 def test_objects_score_over_the_confidence(confidence, count):
     output = darknet_output((0, 0, 0.5), (2, 0, 0.9), (1, 1, 0.7))
-    detector = Detector(DARKNET, FakeEngine(output), confidence=confidence, iou=1.0)
-    assert len(detector.detect_pixels(noise(64, 32)).objects) == count
+    detector = Detector(DARKNET, FakeEngine(output), Selection(confidence, iou=1.0))
+    assert len(detector.detect(noise(64, 32)).objects) == count
 
 
 def test_boxes_of_one_label_that_overlap_are_one_object():
     output = darknet_output((1, 0, 0.9), (2, 0, 0.7))
     output[0, 2, 0, 1:3] = math.log(4)  # four cells wide, a cell apart: three fifths in common
-    assert len(Detector(DARKNET, FakeEngine(output), iou=0.59).detect_pixels(noise(64, 32)).objects) == 1
-    assert len(Detector(DARKNET, FakeEngine(output), iou=0.61).detect_pixels(noise(64, 32)).objects) == 2
+    assert len(Detector(DARKNET, FakeEngine(output), Selection(iou=0.59)).detect(noise(64, 32)).objects) == 1
+    assert len(Detector(DARKNET, FakeEngine(output), Selection(iou=0.61)).detect(noise(64, 32)).objects) == 2
 
 
 def test_the_network_is_fed_as_its_model_says():
@@ -162,7 +164,7 @@ def test_what_is_no_image_does_not_reach_the_network(data):
 @pytest.mark.parametrize("outputs", [[], [darknet_output()] * 2, [np.zeros((1, 8, 2, 4), np.float32)]])
 def test_a_network_that_is_not_as_described_is_named(outputs):
     with pytest.raises(ModelError, match="fake-darknet is not what its description says"):
-        Detector(DARKNET, FakeEngine(*outputs)).detect_pixels(noise(64, 32))
+        Detector(DARKNET, FakeEngine(*outputs)).detect(noise(64, 32))
 
 
 def test_an_engines_error_comes_through():
@@ -171,13 +173,13 @@ def test_an_engines_error_comes_through():
             raise EngineError("no memory")
 
     with pytest.raises(EngineError, match="no memory"):
-        Detector(DARKNET, Refusing()).detect_pixels(noise(64, 32))
+        Detector(DARKNET, Refusing()).detect(noise(64, 32))
 
 
 def test_an_overflown_network_finds_nothing():
     output = np.full((1, 7, 2, 4), np.nan, np.float32)
     output[..., 1:3] = np.inf
-    assert Detector(DARKNET, FakeEngine(output)).detect_pixels(noise(64, 32)).objects == ()
+    assert Detector(DARKNET, FakeEngine(output)).detect(noise(64, 32)).objects == ()
 
 
 def test_warming_up_runs_the_network_once():
@@ -196,12 +198,12 @@ def test_every_stage_is_timed():
     detector = Detector(DARKNET, FakeEngine(darknet_output()))
     data = as_png(noise(64, 32))
     first, second = detector.detect(data), detector.detect(data)
-    assert list(first.timings_ms) == STAGES
-    assert all(ms > 0 for ms in first.timings_ms.values())
-    assert first.timings_ms is not second.timings_ms
-    third, fourth = (detector.detect_pixels(images.decode(data)) for _ in range(2))
-    assert list(third.timings_ms) == STAGES[1:]
-    assert third.timings_ms is not fourth.timings_ms
+    assert list(first.timings) == STAGES
+    assert all(ms > 0 for ms in first.timings.values())
+    assert first.timings is not second.timings
+    third, fourth = (detector.detect(images.decode(data)) for _ in range(2))
+    assert list(third.timings) == STAGES[1:]
+    assert third.timings is not fourth.timings
 
 
 def test_a_result_as_json():
@@ -278,7 +280,7 @@ PICTURES = [as_png(noise(160 + 16 * number, 120, seed=number)) for number in ran
 
 
 def test_a_detector_used_from_several_threads_finds_what_it_finds_alone(made, engine):
-    detector = open_detector(made, engine, threads=1, confidence=SENSITIVE)
+    detector = open_detector(made, engine, threads=1, selection=Selection(SENSITIVE))
     alone = detect_all(detector, PICTURES)
     assert sum(map(len, alone)) >= len(PICTURES)
     with ThreadPoolExecutor(6) as pool:
@@ -290,7 +292,7 @@ def test_a_detector_used_from_several_threads_finds_what_it_finds_alone(made, en
 def test_engines_agree_on_a_made_network(made):
     answers = {}
     for name in INSTALLED:
-        detector = open_detector(made, name, threads=1, confidence=SENSITIVE)
+        detector = open_detector(made, name, threads=1, selection=Selection(SENSITIVE))
         answers[name] = detect_all(detector, PICTURES)
         detector.close()
     for name in INSTALLED:
@@ -299,7 +301,7 @@ def test_engines_agree_on_a_made_network(made):
 
 def test_a_detector_is_opened_with_what_holds_everywhere(made):
     detector = open_detector(made)
-    assert (detector.engine.name, detector.confidence, detector.iou) == (choose(), 0.25, 0.45)
+    assert (detector.engine.name, detector.selection.confidence, detector.selection.iou) == (choose(), 0.25, 0.45)
     assert detector.model is made
     detector.warm_up()
     detector.close()
@@ -387,10 +389,77 @@ def test_engines_agree_on_real_networks(model, engine):
 
 
 def test_a_higher_confidence_finds_the_surer_of_the_same_objects():
-    detector = open_detector(load_model(shared("models", "yolo-fastest-1.1.cfg")), threads=2, confidence=0.6)
+    detector = open_detector(load_model(shared("models", "yolo-fastest-1.1.cfg")), threads=2, selection=Selection(0.6))
     expected = [
         tuple(one for one in objects if one.confidence > 0.6)
         for objects in real_answers("yolo-fastest-1.1", choose(), 2)[:16]
     ]
     assert detect_all(detector, photographs()[:16]) == expected
     detector.close()
+
+
+# The Python face: what it takes, and what it gives.
+
+
+def test_a_path_bytes_and_pixels_of_an_image_give_the_same(tmp_path):
+    detector = Detector(DARKNET, FakeEngine(darknet_output((1, 1, 0.8))))
+    path = tmp_path / "picture.png"
+    path.write_bytes(as_png(noise(640, 480)))
+    found = [
+        detector.detect(image).objects
+        for image in (path, str(path), path.read_bytes(), images.decode(path.read_bytes()))
+    ]
+    assert len(found[0]) == 1
+    assert found == found[:1] * 4
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r"nowhere\.jpg can't be read: No such file"):
+        Detector(DARKNET, FakeEngine()).detect(tmp_path / "nowhere.jpg")
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)],
+)
+def test_an_array_that_is_no_image_is_refused(pixels):
+    engine = FakeEngine(darknet_output())
+    with pytest.raises(ImageError, match=r"is no image: give uint8 \(height, width, 3\)"):
+        Detector(DARKNET, engine).detect(pixels)
+    assert engine.blobs == []
+
+
+def test_an_annotated_picture_is_a_copy_with_a_box_where_the_object_is():
+    picture = noise(640, 480)
+    result = Detector(DARKNET, FakeEngine(darknet_output((1, 1, 0.8)))).detect(picture)
+    drawn = result.annotated()
+    assert drawn.shape == picture.shape
+    changed = (drawn != picture).any(axis=2)
+    assert changed[240:480, 158:322].any()
+    assert not changed[240:480, 340:].any()
+    from_bytes = Detector(DARKNET, FakeEngine(darknet_output((1, 1, 0.8)))).detect(as_png(picture))
+    np.testing.assert_array_equal(from_bytes.annotated(), drawn)
+
+
+def test_a_result_without_an_image_says_so():
+    with pytest.raises(ValueError, match="knows no image"):
+        Result(()).annotated()
+
+
+def test_only_the_classes_that_are_wanted_and_only_so_many():
+    output = darknet_output((0, 0, 0.5), (2, 0, 0.9), (1, 1, 0.7))  # dogs
+    assert (
+        Detector(DARKNET, FakeEngine(output), Selection(class_ids=frozenset({0}))).detect(noise(64, 32)).objects == ()
+    )
+    two = Detector(DARKNET, FakeEngine(output), Selection(max_detections=2)).detect(noise(64, 32)).objects
+    assert [round(found.confidence, 3) for found in two] == [0.9, 0.7]
+
+
+def test_loading_by_name_of_file_engine_and_classes(made):
+    cfg = made.folder.parents[2] / "made.cfg"
+    detector = lookout.load(cfg, engine="opencv", threads=1, confidence=SENSITIVE, classes=["dog"], max_detections=3)
+    assert detector.selection == Selection(SENSITIVE, 0.45, frozenset({1}), 3)
+    found = [one for objects in detect_all(detector, PICTURES) for one in objects]
+    assert {one.label for one in found} == {"dog"}
+    with pytest.raises(UsageError, match=r"made knows no class 'dg': name its own labels, such as dog"):
+        lookout.load(cfg, classes=["dg"])

@@ -1,89 +1,105 @@
-"""Image bytes in, objects and stage timings out: the one detector that every execution runs."""
+"""An image in, objects and stage timings out: the one detector that every execution runs."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lookout import images
-from lookout.core.detections import CONFIDENCE, IOU, Box, Candidates, Detection, FloatArray
+from lookout.core.detections import Box, Candidates, Detection, FloatArray
 from lookout.core.framing import Frame
 from lookout.core.heads import decode
-from lookout.core.suppression import suppress
+from lookout.core.selection import Selection
 from lookout.engines import Engine, open_engine
-from lookout.errors import ModelError
+from lookout.errors import ImageError, ModelError
 from lookout.models.model import Model
+
+Source = bytes | str | os.PathLike[str] | images.ImageArray
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found in one image, the most confident first, and what each stage took."""
+    """What was found in one image, the most confident first, and how many milliseconds each stage took.
+
+    The stages are ``decode`` (not for an array), ``preprocess``, ``inference`` (the network alone) and
+    ``postprocess``.
+    """
 
     objects: tuple[Detection, ...]
-    timings_ms: dict[str, float] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    source: bytes | images.ImageArray | None = field(default=None, repr=False, compare=False)
+
+    def annotated(self) -> images.ImageArray:
+        """The image in full size with a labelled box round each object: BGR, uint8, (height, width, 3).
+
+        Raises ``ValueError`` for a result that was not made by a detector.
+        """
+        if self.source is None:
+            raise ValueError("this result knows no image to draw on")
+        pixels = images.decode(self.source) if isinstance(self.source, bytes) else self.source
+        return images.draw(pixels, self.objects)
 
     def to_json(self) -> dict[str, Any]:
         """The part of the contract that every execution answers with."""
         return {
             "objects": [detection.to_json() for detection in self.objects],
-            "inference_time": round(self.timings_ms["inference"], 3),
-            "timings": {stage: round(ms, 3) for stage, ms in self.timings_ms.items()},
+            "inference_time": round(self.timings["inference"], 3),
+            "timings": {stage: round(ms, 3) for stage, ms in self.timings.items()},
         }
 
 
 class Detector:
-    """A model in an engine, with its thresholds. May be called from many threads.
+    """A model in an engine, and what counts as an object. May be called from many threads at once."""
 
-    ``confidence``: what a detection must score over. ``iou``: how much two boxes of one label may overlap
-    before the less confident goes.
-    """
-
-    def __init__(self, model: Model, engine: Engine, confidence: float = CONFIDENCE, iou: float = IOU) -> None:
+    def __init__(self, model: Model, engine: Engine, selection: Selection | None = None) -> None:
         self.model = model
         self.engine = engine
-        self.confidence = confidence
-        self.iou = iou
+        self.selection = selection or Selection()
 
-    def detect(self, data: bytes) -> Result:
-        """Find the objects in an encoded image.
+    def detect(self, image: Source) -> Result:
+        """Find the objects in an image: a file, the bytes of one, or its pixels (BGR, uint8, (height, width, 3)).
 
-        Raises ``ImageError`` when the bytes are no image, ``EngineError`` when the network can't be run.
+        Raises ``ImageError`` when it is none, ``EngineError`` when the network can't be run.
         """
         clock = _StageClock()
+        if isinstance(image, np.ndarray):
+            return Result(self._detect(_checked(image), clock), clock.timings, image)
+        data = image if isinstance(image, bytes) else images.read(Path(image))
         with clock.stage("decode"):
-            image_bgr = images.decode(data)
-        return self.detect_pixels(image_bgr, clock)
+            pixels = images.decode(data)
+        return Result(self._detect(pixels, clock), clock.timings, data)
 
-    def detect_pixels(self, image_bgr: images.ImageArray, clock: _StageClock | None = None) -> Result:
-        """Find the objects in pixels: BGR, uint8, (height, width, 3)."""
-        clock = clock or _StageClock()
+    def _detect(self, image_bgr: images.ImageArray, clock: _StageClock) -> tuple[Detection, ...]:
         with clock.stage("preprocess"):
             frame = Frame.of(images.size_wh(image_bgr), self.model.input_format)
             blob = images.fill(image_bgr, frame, self.model.input_format)
         with clock.stage("inference"):
             outputs = self.engine.infer(blob)
         with clock.stage("postprocess"):
-            objects = self._objects(self._candidates(outputs), frame)
-        return Result(objects, clock.timings_ms)
+            return self._objects(self._candidates(outputs), frame)
 
     def warm_up(self) -> None:
         """Run the network once on nothing, so that the first image doesn't pay for its set-up."""
-        width, height = self.model.input_format.size_wh
-        self.detect_pixels(images.blank(width, height))
+        self.detect(images.blank(*self.model.input_format.size_wh))
 
     def close(self) -> None:
         """Give the engine's memory back."""
         self.engine.close()
 
     def _candidates(self, outputs: list[FloatArray]) -> Candidates:
+        head = self.model.head
         try:
-            found = decode(self.model.head, outputs, self.model.input_format.size_wh, self.confidence)
+            found = decode(head, outputs, self.model.input_format.size_wh, self.selection.confidence)
         except ValueError as error:
             raise ModelError(f"the network {self.model.name} is not what its description says: {error}") from error
-        return suppress(found, self.iou)
+        return self.selection.of(found, suppressed=head.suppressed)
 
     def _objects(self, candidates: Candidates, frame: Frame) -> tuple[Detection, ...]:
         boxes_xyxy = frame.to_image(candidates.boxes_xyxy)
@@ -95,24 +111,28 @@ class Detector:
 
 
 def open_detector(
-    model: Model,
-    engine: str | None = None,
-    threads: int | None = None,
-    confidence: float = CONFIDENCE,
-    iou: float = IOU,
+    model: Model, engine: str | None = None, threads: int | None = None, selection: Selection | None = None
 ) -> Detector:
     """A detector of a model in the engine of that name (see ``engines.open_engine``)."""
-    return Detector(model, open_engine(engine, model.network, threads), confidence, iou)
+    return Detector(model, open_engine(engine, model.network, threads), selection)
+
+
+def _checked(pixels: images.ImageArray) -> images.ImageArray:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ImageError(
+            f"an array of {pixels.dtype} {pixels.shape} is no image: give uint8 (height, width, 3), blue first"
+        )
+    return pixels
 
 
 class _StageClock:
-    """Times the stages of one image."""
+    """Times the stages of one image, in milliseconds."""
 
     def __init__(self) -> None:
-        self.timings_ms: dict[str, float] = {}
+        self.timings: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        self.timings_ms[name] = (time.perf_counter() - start) * 1000
+        self.timings[name] = (time.perf_counter() - start) * 1000

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from helpers.tiny import CONFIDENCE, make_model, make_picture
 from lookout.apps.handler import Function
 from lookout.cloud.items import from_item
+from lookout.core.selection import Selection
 from lookout.detector import Detector, open_detector
 from lookout.errors import EngineError
 from lookout.models.store import load_model
@@ -67,7 +68,7 @@ QUOTED = "images/7/two+words%2B%C3%BC.jpg"
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
-    return open_detector(load_model(make_model(tmp_path_factory.mktemp("model"))), confidence=CONFIDENCE)
+    return open_detector(load_model(make_model(tmp_path_factory.mktemp("model"))), selection=Selection(CONFIDENCE))
 
 
 @pytest.fixture

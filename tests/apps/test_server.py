@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 
 from helpers.tiny import CONFIDENCE, make_model, make_picture
 from lookout.apps.server import MAX_BODY_BYTES, create_app
+from lookout.core.selection import Selection
 from lookout.detector import Detector, open_detector
 from lookout.errors import EngineError
 from lookout.models.store import load_model
@@ -27,7 +28,7 @@ PICTURE = make_picture(1)
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     cfg = make_model(tmp_path_factory.mktemp("model"))
-    return open_detector(load_model(cfg), confidence=CONFIDENCE)
+    return open_detector(load_model(cfg), selection=Selection(CONFIDENCE))
 
 
 @pytest.fixture

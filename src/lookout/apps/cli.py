@@ -257,9 +257,9 @@ def _load_model(reference: str, labels: Path | None) -> Model:
 def _open_detector(
     model: str, labels: Path | None, engine: str | None, threads: int | None, confidence: float, iou: float
 ) -> Detector:
-    from lookout.detector import open_detector
+    from lookout.loading import load
 
-    return open_detector(_load_model(model, labels), engine, threads, confidence, iou)
+    return load(model, engine=engine, threads=threads, confidence=confidence, iou=iou, labels=labels)
 
 
 def _shown(samples: Iterable[Sample], *, as_json: bool) -> Iterator[Sample]:

@@ -19,6 +19,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from lookout.cloud.items import KEY, Outcome, image_url, to_item
+from lookout.core.selection import Selection
 from lookout.detector import Detector, open_detector
 from lookout.errors import ImageError, LookoutError
 from lookout.executions.contract import answer_document, problem_document, read_request
@@ -59,8 +60,7 @@ class Function:
             environment["LOOKOUT_ENGINE"],
             # More threads than the CPU share has cores would only wait for each other.
             threads=max(1, memory_mb // _MB_PER_VCPU),
-            confidence=float(environment["LOOKOUT_CONFIDENCE"]),
-            iou=float(environment["LOOKOUT_IOU"]),
+            selection=Selection(float(environment["LOOKOUT_CONFIDENCE"]), float(environment["LOOKOUT_IOU"])),
         )
         detector.warm_up()
         return Function(detector, boto3.client("s3"), boto3.client("dynamodb"), environment["LOOKOUT_TABLE"])
@@ -95,8 +95,8 @@ class Function:
         return Outcome(
             *about,
             objects=result.objects,
-            inference_ms=result.timings_ms["inference"],
-            timings_ms={"fetch": fetch_ms, **result.timings_ms},
+            inference_ms=result.timings["inference"],
+            timings_ms={"fetch": fetch_ms, **result.timings},
         )
 
     def _fetch(self, created: ObjectCreated) -> bytes:

@@ -17,6 +17,7 @@ from lookout.comparison.machine import describe_machine
 from lookout.comparison.processes import Process, Processes, child_environment
 from lookout.comparison.report import Report, make_report
 from lookout.comparison.samples import Sample, SampleLog
+from lookout.core.selection import Selection
 from lookout.detector import open_detector
 from lookout.errors import CloudError, ExecutionError
 from lookout.executions.in_process import InProcessExecution
@@ -110,7 +111,8 @@ def _serve_arguments(comparison: Comparison) -> list[str]:
 
 
 def _in_process(comparison: Comparison) -> InProcessExecution:
-    detector = open_detector(comparison.model, comparison.engine, confidence=comparison.confidence, iou=comparison.iou)
+    selection = Selection(comparison.confidence, comparison.iou)
+    detector = open_detector(comparison.model, comparison.engine, selection=selection)
     detector.warm_up()
     return InProcessExecution(detector)
 

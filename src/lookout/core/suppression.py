@@ -31,7 +31,7 @@ def suppress(candidates: Candidates, iou_threshold: float) -> Candidates:
     The most confident stays, what overlaps it more than the threshold goes; and so on with the next that is
     left. The order of the input does not matter.
     """
-    ordered = candidates.take(_by_confidence(candidates))
+    ordered = by_confidence(candidates)
     survivors = [
         members[_greedy(ordered.boxes_xyxy[members], iou_threshold)]
         for class_id in np.unique(ordered.class_ids)
@@ -42,10 +42,10 @@ def suppress(candidates: Candidates, iou_threshold: float) -> Candidates:
     return ordered.take(np.sort(np.concatenate(survivors)))
 
 
-def _by_confidence(candidates: Candidates) -> IntArray:
+def by_confidence(candidates: Candidates) -> Candidates:
     """Most confident first; equals by class and box, so that the answer never hangs on the input's order."""
     keys = [*candidates.boxes_xyxy.T, candidates.class_ids, -candidates.confidences]
-    return np.lexsort(keys)
+    return candidates.take(np.lexsort(keys))
 
 
 def _greedy(boxes_xyxy: FloatArray, iou_threshold: float) -> IntArray:

@@ -21,7 +21,7 @@ class InProcessExecution:
         start = time.perf_counter()
         result = self._detector.detect(data)
         elapsed_ms = (time.perf_counter() - start) * 1000
-        return Answer(result.objects, result.timings_ms["inference"], elapsed_ms, result.timings_ms)
+        return Answer(result.objects, result.timings["inference"], elapsed_ms, result.timings)
 
     def close(self) -> None:
         """See ``Execution``."""

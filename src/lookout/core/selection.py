@@ -1,0 +1,44 @@
+"""Which of a network's candidates are objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lookout.core.detections import CONFIDENCE, IOU, Candidates
+from lookout.core.suppression import by_confidence, suppress
+
+MAX_DETECTIONS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a candidate must be, to be an object.
+
+    ``confidence``: what it must score over. ``iou``: how much two boxes of one class may overlap before the
+    less confident goes. ``class_ids``: the classes wanted; None for all. ``max_detections``: of more, the most
+    confident stay.
+    """
+
+    confidence: float = CONFIDENCE
+    iou: float = IOU
+    class_ids: frozenset[int] | None = None
+    max_detections: int = MAX_DETECTIONS
+
+    def of(self, candidates: Candidates, *, suppressed: bool = False) -> Candidates:
+        """The objects among candidates, most confident first.
+
+        ``suppressed``: the network has listed each object once already.
+
+        >>> boxes = np.array([[0, 0, 9, 9], [1, 0, 9, 9], [0, 0, 9, 9]], np.float32)
+        >>> found = Candidates(boxes, np.array([0.5, 0.9, 0.1], np.float32), np.array([7, 7, 8]))
+        >>> Selection().of(found).class_ids.tolist()
+        [7]
+        """
+        wanted = candidates.confidences > self.confidence
+        if self.class_ids is not None:
+            wanted &= np.isin(candidates.class_ids, list(self.class_ids))
+        left = candidates.take(wanted)
+        objects = by_confidence(left) if suppressed else suppress(left, self.iou)
+        return objects.take(np.arange(min(len(objects), self.max_detections)))
