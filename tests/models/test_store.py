@@ -115,7 +115,7 @@ def test_the_second_time_nothing_is_imported(folder, cache, monkeypatch):
 
 def test_the_second_time_an_onnx_file_is_not_looked_into(tmp_path, cache, monkeypatch):
     first = load_model(yolox_file(tmp_path / "nano.onnx"), cache=cache)
-    monkeypatch.setattr(store, "describe_onnx", no_import)
+    monkeypatch.setattr(store, "read_onnx", no_import)
     assert load_model(tmp_path / "nano.onnx", cache=cache) == first
 
 

@@ -22,17 +22,15 @@ from pathlib import Path
 
 import urllib3
 
-from lookout.core.framing import InputFormat
-from lookout.core.heads import Head
 from lookout.errors import ModelError, UnknownModelError, UsageError
 from lookout.models.catalog import CATALOG, ModelSpec, RemoteFile
 from lookout.models.darknet import import_darknet
 from lookout.models.labels import check_labels, labels_file, read_labels
 from lookout.models.model import DESCRIPTION, NETWORK, Model
-from lookout.models.onnx_file import describe_onnx
+from lookout.models.onnx_file import OnnxNetwork, read_onnx
 
 # Part of every digest: change it when the importer makes another network of the same files.
-IMPORTER = "lookout-importer 1"
+IMPORTER = "lookout-importer 2"
 
 _TIMEOUT = urllib3.Timeout(connect=10, read=60)
 
@@ -79,10 +77,11 @@ def _imported(network: Path, labels_path: Path | None, cache: Path) -> Model:
     digest = _digest(network.name, sources, labels)
     folder = cache / "networks" / digest
     if not _is_whole(folder):
-        onnx, input_format, head = _convert(network, sources)
-        model = Model(network.stem, folder, digest, input_format, head, check_labels(labels, head.classes, network))
+        made = _convert(network, sources, labels)
+        known = check_labels(made.labels if labels is None else labels, made.head.classes, network)
+        model = Model(network.stem, folder, digest, made.input_format, made.head, known)
         with _whole_folder(folder) as draft:
-            (draft / NETWORK).write_bytes(onnx)
+            (draft / NETWORK).write_bytes(made.onnx)
             (draft / DESCRIPTION).write_text(model.description(), "utf-8")
     return Model.open(folder)
 
@@ -101,13 +100,13 @@ def _sources(network: Path) -> list[bytes]:
     return [_read(network), _read(weights)]
 
 
-def _convert(network: Path, sources: list[bytes]) -> tuple[bytes, InputFormat, Head]:
+def _convert(network: Path, sources: list[bytes], labels: tuple[str, ...] | None) -> OnnxNetwork:
     if network.suffix == ".onnx":
-        return sources[0], *describe_onnx(sources[0], network.name)
+        return read_onnx(sources[0], network.name, classes=None if labels is None else len(labels))
     cfg, weights = sources
     names = network.name, network.with_suffix(".weights").name
     imported = import_darknet(cfg.decode("utf-8", "replace"), weights, cfg_name=names[0], weights_name=names[1])
-    return imported.onnx, imported.input_format, imported.head
+    return OnnxNetwork(imported.onnx, imported.input_format, imported.head, None)
 
 
 def _digest(name: str, sources: list[bytes], labels: tuple[str, ...] | None) -> str:
