@@ -16,7 +16,7 @@ FORMATS = st.builds(
     InputFormat,
     width=INPUTS,
     height=INPUTS,
-    framing=st.sampled_from(["stretch", "letterbox"]),
+    framing=st.sampled_from(["stretch", "letterbox", "letterbox-centred"]),
     channels=st.just("rgb"),
     scale=st.just(1.0),
 )
@@ -26,7 +26,9 @@ FORMATS = st.builds(
 def test_boxes_come_back_within_a_pixel(input_format, width, height, parts):
     frame = Frame.of((width, height), input_format)
     boxes_xyxy = np.array(parts, np.float64).reshape(-1, 4) * [width, height, width, height]
-    laid_in = boxes_xyxy * [side / whole for side, whole in zip(frame.content_wh * 2, (width, height) * 2, strict=True)]
+    ratios = [side / whole for side, whole in zip(frame.content_wh * 2, (width, height) * 2, strict=True)]
+    laid_in = boxes_xyxy * ratios + np.array(frame.offset_xy * 2)
+    assert (laid_in >= 0).all()
     assert (laid_in <= np.array(input_format.size_wh * 2) + 1e-6).all()
     back = frame.to_image(laid_in.astype(np.float32))
     assert back.dtype == np.float32
@@ -36,7 +38,8 @@ def test_boxes_come_back_within_a_pixel(input_format, width, height, parts):
 @given(FORMATS, SIDES, SIDES)
 def test_the_whole_content_is_the_whole_picture(input_format, width, height):
     frame = Frame.of((width, height), input_format)
-    content = np.array([[0, 0, *frame.content_wh]], np.float32)
+    (left, top), (content_width, content_height) = frame.offset_xy, frame.content_wh
+    content = np.array([[left, top, left + content_width, top + content_height]], np.float32)
     np.testing.assert_allclose(frame.to_image(content), [[0, 0, width, height]], rtol=1e-6)
 
 
@@ -83,6 +86,21 @@ def test_stretching_fills_the_input_and_letterboxing_keeps_the_shape(input_width
 )
 def test_letterboxed_sizes(image_wh, content_wh):
     assert Frame.of(image_wh, InputFormat(416, 416, "letterbox", "bgr", 1.0)).content_wh == content_wh
+
+
+@pytest.mark.parametrize(
+    ("image_wh", "content_wh", "offset_xy"),
+    [
+        ((640, 480), (416, 312), (0, 52)),
+        ((480, 640), (312, 416), (52, 0)),
+        ((10, 10), (416, 416), (0, 0)),
+        ((1000, 667), (416, 277), (0, 69)),  # 277.47 rows; of 139 that stay free, the larger half below
+        ((5000, 2), (416, 1), (0, 207)),
+    ],
+)
+def test_centred_letterboxes(image_wh, content_wh, offset_xy):
+    frame = Frame.of(image_wh, InputFormat(416, 416, "letterbox-centred", "rgb", 1 / 255))
+    assert (frame.content_wh, frame.offset_xy) == (content_wh, offset_xy)
 
 
 def test_size_is_width_then_height():

@@ -8,7 +8,16 @@ import json
 import pytest
 
 from lookout.core.framing import InputFormat
-from lookout.core.heads import DarknetHead, YoloLayer, YoloxHead
+from lookout.core.heads import (
+    DarknetHead,
+    DetrHead,
+    EndToEndHead,
+    RegionLayer,
+    YoloLayer,
+    YoloV5Head,
+    YoloV8Head,
+    YoloxHead,
+)
 from lookout.errors import ModelError
 from lookout.models.model import Model
 
@@ -19,6 +28,7 @@ DARKNET = DarknetHead(
     )
 )
 STRETCHED = InputFormat(320, 192, "stretch", "rgb", 1 / 255)
+CENTRED = InputFormat(640, 640, "letterbox-centred", "rgb", 1 / 255)
 LETTERBOXED = InputFormat(416, 640, "letterbox", "bgr", 1.0, padding=7)
 
 
@@ -37,6 +47,11 @@ def write(model):
         pytest.param(DARKNET, STRETCHED, id="darknet"),
         pytest.param(YoloxHead(2), LETTERBOXED, id="yolox"),
         pytest.param(YoloxHead(2, strides=(8, 16, 32, 64)), LETTERBOXED, id="yolox with other strides"),
+        pytest.param(DarknetHead((RegionLayer(((1.5, 2.25),), 2),)), CENTRED, id="region"),
+        pytest.param(YoloV5Head(2), CENTRED, id="yolov5"),
+        pytest.param(YoloV8Head(2), CENTRED, id="yolov8"),
+        pytest.param(EndToEndHead(2), CENTRED, id="end-to-end"),
+        pytest.param(DetrHead(2), STRETCHED, id="detr"),
     ],
 )
 def test_a_model_is_opened_as_it_was_described(tmp_path, head, input_format):
