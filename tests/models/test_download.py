@@ -259,6 +259,16 @@ def test_another_range_than_was_asked_for_is_not_appended(server, target):
     assert [asked.status for asked in server.asked] == [206, 200]
 
 
+def test_a_range_of_a_file_of_unsaid_size_is_appended(server, target):
+    begin(target, BODY[:HALF])
+    server.pages["/a"] = Page(BODY[HALF:], 206, {"Content-Range": f"bytes {HALF}-{len(BODY) - 1}/*"})
+    news = []
+    download(published(server, "/a"), target, news.append)
+    assert target.read_bytes() == BODY
+    assert len(server.asked) == 1
+    assert news[0] == f"fetching the rest of net.weights from {server.url}/a"
+
+
 @pytest.mark.parametrize("begun", [OTHER[::-1][:HALF], OTHER, OTHER + b"more"], ids=["half", "whole", "too much"])
 def test_a_wrong_beginning_is_fetched_once_more_from_nothing(server, target, begun):
     begin(target, begun)

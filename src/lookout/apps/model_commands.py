@@ -165,7 +165,8 @@ def _spec_document(spec: ModelSpec) -> dict[str, Any]:
 def _full_document(spec: ModelSpec, labels: Path | None) -> dict[str, Any]:
     """Of a model in the catalog, also its files, verified, and what was imported from them."""
     from lookout.models.download import read_copy
-    from lookout.models.store import cache_folder, download_folder, find_imported
+    from lookout.models.published import download_folder
+    from lookout.models.store import cache_folder, find_imported
 
     folder = download_folder(spec, cache_folder())
     copies = [read_copy(file, folder / file.name) for file in spec.files]

@@ -152,9 +152,9 @@ def _is_published(part: Part, file: RemoteFile) -> bool:
 
 def _receive(part: Part, file: RemoteFile, url: str, notify: Notify, timeout_s: float) -> bool:
     """Append what a part is missing; whether its beginning was kept. Raises ``_Refusal``; then what came stays."""
-    notify(f"fetching {file.name} from {url}")
+    notify(f"fetching {'the rest of ' if part.size else ''}{file.name} from {url}")
     with closing(_open(part, file, url, timeout_s)) as answer:
-        continued = part.size > 0
+        continued, promised = part.size > 0, answer.length
         part.begins(url, answer.headers["ETag"])
         for chunk in _chunks(answer):
             if part.size + len(chunk) > file.size:
@@ -164,7 +164,7 @@ def _receive(part: Part, file: RemoteFile, url: str, notify: Notify, timeout_s: 
             notify(Received(file, part.size))
         if part.size < file.size:
             size = part.size
-            if _length(answer) is None:  # then this end was meant, and it is another file
+            if promised is None:  # then this end was meant, and it is another file
                 part.clear()
             raise _Refusal(f"it ended after {size} of {file.size} bytes")
     return continued
@@ -174,7 +174,7 @@ def _open(part: Part, file: RemoteFile, url: str, timeout_s: float) -> HTTPRespo
     """Ask for what a part is missing; where that can't be had, for the whole file, whose answer clears the part."""
     if part.size:
         answer = _ask(url, part.size, part.version(url), timeout_s)
-        if answer and answer.status == 206 and answer.headers["Content-Range"] == _rest(part.size, file.size):
+        if answer and answer.status == 206 and _continues(answer, part.size, file.size):
             return answer
         if answer and answer.status == 200:
             return _cleared(part, file, answer)
@@ -183,26 +183,23 @@ def _open(part: Part, file: RemoteFile, url: str, timeout_s: float) -> HTTPRespo
     return _cleared(part, file, _ask(url, 0, None, timeout_s))
 
 
-def _rest(start: int, size: int) -> str:
-    return f"bytes {start}-{size - 1}/{size}"
+def _continues(answer: HTTPResponse, start: int, size: int) -> bool:
+    """Whether it holds all bytes from ``start`` on; a server need not say how many there are in all."""
+    return answer.headers["Content-Range"] in (f"bytes {start}-{size - 1}/{total}" for total in (size, "*"))
 
 
 def _cleared(part: Part, file: RemoteFile, answer: HTTPResponse | None) -> HTTPResponse:
     """Make way for a whole file, if this is an answer that may hold it. Raises ``_Refusal``."""
-    if answer and answer.status == 200 and _length(answer) in (None, file.size):
+    if answer and answer.status == 200 and answer.length in (None, file.size):
         part.clear()
         return answer
     if answer is None:
         raise _Refusal("the server answered 416")
+    length = answer.length
     answer.close()
     if answer.status != 200:
         raise _Refusal(f"the server answered {answer.status}")
-    raise _Refusal(f"it has {_length(answer)} bytes where the published file has {file.size}")
-
-
-def _length(answer: HTTPResponse) -> int | None:
-    length = answer.headers["Content-Length"] or ""
-    return int(length) if length.isdecimal() else None
+    raise _Refusal(f"it has {length} bytes where the published file has {file.size}")
 
 
 def _ask(url: str, start: int, version: str | None, timeout_s: float) -> HTTPResponse | None:

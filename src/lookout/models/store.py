@@ -29,10 +29,11 @@ from lookout.core.heads import Head
 from lookout.errors import ModelError, UnknownModelError, UsageError
 from lookout.models.catalog import CATALOG, ModelSpec
 from lookout.models.darknet import import_darknet
-from lookout.models.download import Copy, Notify, download, read_copy, silent
+from lookout.models.download import Notify, read_copy, silent
 from lookout.models.labels import check_labels, labels_file, read_labels
 from lookout.models.model import DESCRIPTION, NETWORK, Model
 from lookout.models.onnx_file import describe_onnx
+from lookout.models.published import download_folder, is_downloaded, obtain
 
 # Part of every digest: change it when the importer makes another network of the same files.
 IMPORTER = "lookout-importer 2"
@@ -115,7 +116,7 @@ def pull(
     spec = find_spec(name)
     if model := find_imported(spec, labels, cache):
         return model
-    copies = _obtain(spec, download_folder(spec, cache), offline=offline, notify=notify)
+    copies = obtain(spec, download_folder(spec, cache), offline=offline, notify=notify)
     sources = [_Source(copy.file.name, copy.data, copy.file.sha256) for copy in copies if copy.file in spec.network]
     network = copies[0].path
     return _imported(network, sources, labels_file(network, labels), cache)
@@ -144,26 +145,17 @@ def find_spec(name: str) -> ModelSpec:
     return CATALOG[name]
 
 
-def download_folder(spec: ModelSpec, cache: Path) -> Path:
-    """Where the files of a model in the catalog lie, or would lie."""
-    return cache / "downloads" / spec.name
-
-
 def presence(spec: ModelSpec, cache: Path) -> Literal["downloaded", "imported", "partly", "no"]:
     """What is here of a model: all its files, what was imported from them, some of it, or nothing.
 
     By names and sizes alone; checksums are looked at where a file is used.
     """
     folder = download_folder(spec, cache)
-    if all(_size(folder / file.name) == file.size for file in spec.files):
+    if is_downloaded(spec, folder):
         return "downloaded"
     if find_imported(spec, None, cache):
         return "imported"
     return "partly" if folder.is_dir() and any(folder.iterdir()) else "no"
-
-
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
 
 
 def find_imported(spec: ModelSpec, labels: Path | None, cache: Path) -> Model | None:
@@ -295,34 +287,3 @@ def _whole_folder(folder: Path, *, in_cache: bool) -> Iterator[Path]:
         place = f"the cache {folder.parent}" if in_cache else str(folder)
         remedy = "set XDG_CACHE_HOME" if in_cache else "name another folder with --out"
         raise ModelError(f"{place} can't be written ({error}): {remedy}") from error
-
-
-def _obtain(spec: ModelSpec, folder: Path, *, offline: bool, notify: Notify) -> list[Copy]:
-    """All files of a model, as published: those that are here, and the others fetched. Raises ``ModelError``."""
-    copies = [read_copy(file, folder / file.name) for file in spec.files]
-    faults = [copy for copy in copies if copy.fault]
-    if offline and faults:
-        lines = [f"{spec.name} is not here whole, and offline nothing is fetched", *map(_by_hand, faults)]
-        raise ModelError("\n".join(lines))
-    for index, copy in enumerate(faults):
-        if copy.path.exists():
-            notify(f"{copy.path} {copy.fault}: it is fetched again")
-        try:
-            download(copy.file, copy.path, notify)
-        except ModelError as error:  # who has to fetch by hand wants to know of all files at once
-            others = [_by_hand(other) for other in faults[index + 1 :]]
-            raise ModelError("\n".join([str(error), *others])) from error
-    return [_still_good(copy) if copy.fault else copy for copy in copies]
-
-
-def _still_good(copy: Copy) -> Copy:
-    """A copy that was fetched just now. Raises ``ModelError`` where somebody has changed it since."""
-    fetched = read_copy(copy.file, copy.path)
-    if fetched.fault:
-        raise ModelError(f"{copy.path} {fetched.fault}: something else writes there")
-    return fetched
-
-
-def _by_hand(copy: Copy) -> str:
-    """What a person without a network has to do for a file."""
-    return f"{copy.file.name} {copy.fault}: get it from {' or '.join(copy.file.urls)} and put it at {copy.path}"
