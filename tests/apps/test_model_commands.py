@@ -16,6 +16,7 @@ from helpers.file_server import PROXIES, FileServer, Page, file_server
 from helpers.program import run
 from helpers.tiny import CONFIDENCE, make_model, make_pictures
 from lookout.apps.cli import main
+from lookout.models import store
 from lookout.models.catalog import CATALOG, Accuracy, ModelSpec, RemoteFile
 
 
@@ -71,9 +72,19 @@ def test_the_list_has_a_line_a_model():
     answer = run("models", "list")
     assert answer.returncode == 0
     lines = [line.split() for line in answer.stdout.splitlines() if line.strip()]
-    assert lines[0] == ["Name", "Size", "Input", "AP", "AP50", "at", "Licence", "Here"]
+    assert lines[0] == ["Name", "MB", "Input", "AP", "AP50", "at", "Licence", "Here"]
     assert [line[0] for line in lines[2:]] == list(CATALOG)
-    assert ["yolov3-tiny", "35.4", "MB", "416", "-", "33.1", "416", "public", "domain", "no"] in lines
+    assert ["yolov3-tiny", "35.4", "416", "-", "33.1", "416", "public", "domain", "no"] in lines
+
+
+def test_the_list_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(store, "presence", lambda spec, cache: "downloaded")  # the longest that it can be
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    answer = lookout("list")
+    assert "…" not in answer.stdout
+    assert answer.stdout.count("public domain  downloaded") == 2
 
 
 def test_programs_get_the_list_as_numbers():

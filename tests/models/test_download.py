@@ -90,6 +90,13 @@ def test_a_file_that_is_there_and_wrong_is_replaced(server, target, wrong):
     assert read_copy(file, target).data == BODY
 
 
+def test_a_wrong_file_that_cannot_be_replaced_is_named_as_what_it_is(server, target):
+    target.parent.mkdir()
+    target.write_bytes(BODY[:HALF])
+    with pytest.raises(ModelError, match=rf"net\.weights has {HALF} bytes here, .* and could not be fetched"):
+        download(published(server, "/nowhere"), target)
+
+
 def test_redirections_to_another_host_are_followed(server, target):
     with file_server() as other:
         other.pages["/there"] = Page(BODY)

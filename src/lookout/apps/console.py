@@ -281,21 +281,21 @@ def load_model(reference: str, labels: Path | None, *, offline: bool) -> Model:
 
 
 def print_models(documents: Iterable[Mapping[str, Any]]) -> None:
-    """The table of ``lookout models list``."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    """The table of ``lookout models list``; narrow enough for a terminal of 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name, justify in _MODEL_COLUMNS.items():
         table.add_column(name, justify=justify, no_wrap=True)
     for document in documents:
         accuracy = document["accuracy"] or {"ap": None, "ap50": None, "input_size": None}
         figures = (document["input_size"], accuracy["ap"], accuracy["ap50"], accuracy["input_size"])
         texts = ("-" if figure is None else str(figure) for figure in figures)
-        table.add_row(document["name"], _megabytes(document["size"]), *texts, document["licence"], document["here"])
+        table.add_row(document["name"], f"{document['size'] / 1e6:.1f}", *texts, document["licence"], document["here"])
     _console().print(table)
 
 
 _MODEL_COLUMNS: dict[str, Literal["left", "right"]] = {
     "Name": "left",
-    "Size": "right",
+    "MB": "right",
     "Input": "right",
     "AP": "right",
     "AP50": "right",
@@ -303,7 +303,3 @@ _MODEL_COLUMNS: dict[str, Literal["left", "right"]] = {
     "Licence": "left",
     "Here": "left",
 }
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

@@ -83,7 +83,8 @@ def download(file: RemoteFile, target: Path, notify: Notify = silent, timeout_s:
     Raises ``ModelError`` where none does, or where the disk refuses. What had come is kept, to be continued.
     """
     with _writing(target), own_part(target, notify) as part:
-        if read_copy(file, target).fault is None:  # somebody else was quicker
+        fault = read_copy(file, target).fault
+        if fault is None:  # somebody else was quicker
             part.discard()
             return
         failures = _fill_from_any(part, file, notify, timeout_s)
@@ -92,7 +93,7 @@ def download(file: RemoteFile, target: Path, notify: Notify = silent, timeout_s:
             return
     reasons = "; ".join(f"{url}: {reason}" for url, reason in failures.items())
     raise ModelError(
-        f"{file.name} is not here and could not be fetched ({reasons}): "
+        f"{file.name} {fault} and could not be fetched ({reasons}): "
         f"get it from one of these addresses and put it at {target}"
     )
 
