@@ -17,6 +17,7 @@ import click
 
 from lookout import __version__
 from lookout.apps import console, options
+from lookout.apps.model_commands import models as models_group
 from lookout.apps.stack_commands import stack as stack_group
 from lookout.errors import LookoutError, UsageError
 
@@ -177,7 +178,7 @@ def compare(
     _require_extras(executions, settings["cloud"])
     comparison = Comparison(
         paths=tuple(find(images)),
-        model=_load_model(model, labels),
+        model=_load_model(model, labels, offline=settings["offline"]),
         engine=choose(settings["engine"]),
         confidence=settings["confidence"],
         iou=settings["iou"],
@@ -246,20 +247,28 @@ def emulator(port: int, *, as_json: bool, stop_on_eof: bool, sweep: bool) -> Non
 
 
 main.add_command(stack_group)
+main.add_command(models_group)
 
 
-def _load_model(reference: str, labels: Path | None) -> Model:
-    from lookout.models.store import load_model
-
-    return load_model(reference, labels=labels)
+def _load_model(reference: str, labels: Path | None, *, offline: bool) -> Model:
+    return console.load_model(reference, labels, offline=offline)
 
 
 def _open_detector(
-    model: str, labels: Path | None, engine: str | None, threads: int | None, confidence: float, iou: float
+    model: str,
+    labels: Path | None,
+    engine: str | None,
+    threads: int | None,
+    confidence: float,
+    iou: float,
+    *,
+    offline: bool,
 ) -> Detector:
-    from lookout.loading import load
+    from lookout.detector import open_detector
+    from lookout.loading import select
 
-    return load(model, engine=engine, threads=threads, confidence=confidence, iou=iou, labels=labels)
+    loaded = _load_model(model, labels, offline=offline)
+    return open_detector(loaded, engine, threads, select(loaded, confidence, iou))
 
 
 def _shown(samples: Iterable[Sample], *, as_json: bool) -> Iterator[Sample]:
