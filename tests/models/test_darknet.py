@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from helpers.darknet_weights import make_weights
 from lookout.core.framing import InputFormat
-from lookout.core.heads import DarknetHead, YoloLayer
+from lookout.core.heads import DarknetHead, RegionLayer, YoloLayer
 from lookout.errors import DarknetError
 from lookout.models.darknet import import_darknet, parse_cfg, weight_count
-from lookout.models.darknet_graph import _READERS, ACTIVATIONS
+from lookout.models.darknet.sections import ACTIVATIONS, READERS
 
 CFG = """\
 # A network of every layer type
@@ -57,7 +57,7 @@ stride=2
 
 [scale_channels]
 from=-2
-activation=swish
+activation=relu
 
 [sam]
 from=-3
@@ -94,6 +94,25 @@ mask=0
 anchors=3,4, 10,12,  30.5,20
 classes=2
 new_coords=1
+
+[route]
+layers=3
+
+[reorg]
+stride=2
+
+[reorg3d]
+stride=2
+
+[convolutional]
+filters=7
+activation=linear
+
+[region]
+anchors=1.5,2
+num=1
+classes=2
+softmax=1
 """
 WEIGHTS = make_weights(CFG)
 NET = "[net]\nwidth=32\nheight=32\n"
@@ -105,13 +124,17 @@ def test_a_network_has_its_input_outputs_and_head():
     network = import_darknet(CFG, WEIGHTS)
     assert network.input_format == InputFormat(48, 32, "stretch", "rgb", 1 / 255)
     assert network.head == DarknetHead(
-        (YoloLayer(((10, 12), (30.5, 20)), 2, scale_x_y=1.05), YoloLayer(((3, 4),), 2, new_coords=True))
+        (
+            YoloLayer(((10, 12), (30.5, 20)), 2, scale_x_y=1.05),
+            YoloLayer(((3, 4),), 2, new_coords=True),
+            RegionLayer(((1.5, 2),), 2),
+        )
     )
     model = onnx.load_from_string(network.onnx)
     onnx.checker.check_model(model, full_check=True)
     assert model.producer_name == "lookout"
     assert shapes(model.graph.input) == {"images": [1, 3, 32, 48]}
-    assert list(shapes(model.graph.output).values()) == [[1, 14, 8, 12], [1, 7, 16, 24]]
+    assert list(shapes(model.graph.output).values()) == [[1, 14, 8, 12], [1, 7, 16, 24], [1, 7, 4, 6]]
 
 
 def shapes(values):
@@ -119,7 +142,7 @@ def shapes(values):
 
 
 def test_the_test_network_has_every_layer_type():
-    assert {section.name for section in parse_cfg(CFG)} == {"net", *_READERS}
+    assert {section.name for section in parse_cfg(CFG)} == {"net", *READERS}
 
 
 def test_equal_files_give_equal_bytes():
@@ -185,7 +208,7 @@ def test_weights_of_another_length(size):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_not_finite(value):
     weights = WEIGHTS[:-4] + struct.pack("<f", value)
-    with pytest.raises(DarknetError, match=r"n\.cfg line 66: \[convolutional\] .*w\.weights.* not finite"):
+    with pytest.raises(DarknetError, match=r"n\.cfg line 85: \[convolutional\] .*w\.weights.* not finite"):
         import_darknet(CFG, weights, cfg_name="n.cfg", weights_name="w.weights")
 
 
@@ -198,7 +221,7 @@ def test_a_negative_variance_is_not_finite_either():
 
 def test_absurd_sizes_are_compared_before_anything_is_allocated():
     layers = [f"[convolutional]\nfilters=200000\nsize={size}\npad=1\n" for size in (31, 2001)]
-    with pytest.raises(DarknetError, match=r"holds 2088 bytes where network\.cfg needs 6406401[0-9]{11}:"):
+    with pytest.raises(DarknetError, match=r"holds 5700 bytes where network\.cfg needs 6406401[0-9]{11}:"):
         import_darknet(NET + "".join(layers) + CONV + YOLO, WEIGHTS)
 
 
@@ -222,10 +245,9 @@ ERRORS = [
     (f"{NET}{CONV}", "line 1: [net] is followed by no [yolo]"),
     (f"{NET}{CONV}{YOLO}{NET}", "line 10: [net] is not supported"),
     (
-        f"{NET}{CONV}[reorg]\n{YOLO}",
-        "line 7: [reorg] is not supported; Lookout imports networks made of avgpool",
+        f"{NET}{CONV}[batchnorm]\n{YOLO}",
+        "line 7: [batchnorm] is not supported; Lookout imports networks made of avgpool",
     ),
-    (f"{NET}{CONV}[region]\nclasses=1\n", "line 7: [region] is not supported"),
     (f"{NET}[convolutional]\n", "line 4: [convolutional] has no filters="),
     (f"{NET}[convolutional]\nfilters=-1", "line 5: [convolutional] filters=-1 must be at least 1"),
     (f"{NET}[convolutional]\nfilters=many", "filters=many is not a whole number"),
@@ -234,11 +256,12 @@ ERRORS = [
     (f"{NET}{CONV}groups=2", "line 7: [convolutional] groups=2 does not divide 3 channels and 6 filters"),
     (f"{NET}[convolutional]\nfilters=6\nactivation=selu", "line 6: [convolutional] activation=selu is not"),
     (f"{NET}{CONV}xnor=1", "line 7: [convolutional] xnor=1 is not supported"),
-    (f"{NET}{CONV}stride_x=2", "line 7: [convolutional] stride_x=2 is not supported"),
+    (f"{NET}{CONV}stride_x=2", "line 4: [convolutional] has steps of 2 across and 1 down"),
     (f"{NET}{CONV}padding=2000000000", "makes a map of 6 x 4000000032 x 4000000032"),
     (f"{NET}[maxpool]\nsize=2\npadding=3", "line 6: [maxpool] padding=3 leaves windows of size=2"),
     (f"{NET}[maxpool]\nsize=40\npadding=2", "line 4: [maxpool] has windows of 40"),
-    (f"{NET}[upsample]\nstride=-2", "line 5: [upsample] stride=-2 must be at least 1"),
+    (f"{NET}[upsample]\nstride=-2", "line 5: [upsample] stride=-2, which makes the map smaller, is not supported"),
+    (f"{NET}[upsample]\nstride=0", "line 5: [upsample] stride=0 must be at least 1"),
     (f"{NET}[upsample]\nstride=2000000", "line 4: [upsample] makes a map of 3 x 64000000 x 64000000"),
     (f"{NET}[upsample]\nscale=nan", "line 5: [upsample] scale=nan is not a number in range"),
     (f"{NET}[route]\nlayers=-1", "line 5: [route] layers=-1 is not one of the 0 layers before it"),
@@ -252,11 +275,11 @@ ERRORS = [
     (f"{NET}{CONV}[shortcut]\n", "line 7: [shortcut] has no from="),
     (f"{NET}{CONV}[maxpool]\nstride=2\n[shortcut]\nfrom=0", "line 9: [shortcut] joins maps of 6 x 16 x 16"),
     (f"{NET}{CONV}[shortcut]\nfrom=0\nweights_type=per_channel", "weights_type=per_channel is not supported"),
-    (f"{NET}{CONV}[sam]\nfrom=0,0", "line 8: [sam] from= must name one layer of 6 channels"),
-    (f"{NET}{CONV}[avgpool]\n[sam]\nfrom=0", "line 8: [sam] joins maps of 6 x 1 x 1 and 6 x 32 x 32"),
+    (f"{NET}{CONV}[sam]\nfrom=0,0", "line 8: [sam] from= names 2 layers; at most 1 are supported"),
+    (f"{NET}{CONV}[avgpool]\n[sam]\nfrom=0", "line 8: [sam] multiplies maps of 6 x 1 x 1 and 6 x 32 x 32"),
     (
         f"{NET}{CONV}[scale_channels]\nfrom=0",
-        "line 7: [scale_channels] joins maps of 6 x 32 x 32 and 6 x 1 x 1",
+        "line 7: [scale_channels] scales a map of 6 x 32 x 32 by one of 6 x 32 x 32, which must be 6 x 1 x 1",
     ),
     (f"{NET}{CONV}{YOLO}{CONV}", "line 10: [convolutional] reads the [yolo] of line 7"),
     (f"{NET}{CONV}{YOLO}[route]\nlayers=-1", "line 10: [route] reads the [yolo] of line 7"),
@@ -272,7 +295,7 @@ ERRORS = [
     ),
     (
         f"{NET}{CONV}{YOLO}[route]\nlayers=0\n[upsample]\n[route]\nlayers=-1,-1\n[yolo]\nclasses=7\nanchors=9,9",
-        "[yolo] sections with different classes=",
+        "[yolo] or [region] sections with different classes=",
     ),
 ]
 
@@ -333,7 +356,7 @@ VALUES = [
     "٣",
 ]
 LINES = st.one_of(
-    st.sampled_from([f"[{name}]" for name in [*_READERS, "net", "reorg"]]),
+    st.sampled_from([f"[{name}]" for name in [*READERS, "net", "reorg"]]),
     st.builds("{}={}".format, st.sampled_from(KEYS), st.sampled_from(VALUES)),
 )
 

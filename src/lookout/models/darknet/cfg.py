@@ -17,6 +17,7 @@ from typing import TypeVar
 from lookout.errors import DarknetError
 
 _LARGEST = 2**31 - 1
+_LONGEST_TEXT = 2**18  # characters: over ten times the longest published cfg
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 _BLANKS = re.compile(r"\s+")
 
@@ -95,6 +96,8 @@ def parse_cfg(text: str, name: str = "network.cfg") -> tuple[Section, ...]:
 
     Raises ``DarknetError`` on a line that is neither a section, an option, a comment nor empty.
     """
+    if len(text) > _LONGEST_TEXT:
+        raise DarknetError(f"{name} holds {len(text)} characters, far more than a Darknet cfg file: is it one?")
     sections: list[Section] = []
     options: dict[str, Option] = {}
     for number, line in _lines(text):
