@@ -141,6 +141,102 @@ LACKING = {
 }
 """What OpenCV 4's reader lacks of these networks: their golden outputs are those of ``darknet_reference``."""
 
+EVERY_LAYER = """\
+# A network of every layer type
+[net]
+width = 48
+height=32
+channels=3
+learning_rate=0.001
+
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[convolutional]
+groups=8
+filters=8
+size=3
+pad=1
+activation=mish
+
+[dropout]
+probability=.2
+
+[shortcut]
+from=-3
+activation=linear
+
+[maxpool]
+size=2
+stride=2
+
+[avgpool]
+
+[scale_channels]
+from=-2
+activation=relu
+
+[sam]
+from=-3
+
+[convolutional]
+filters=14
+size=1
+activation=linear
+
+[yolo]
+mask=1,2
+anchors=3,4, 10,12,  30.5,20
+classes=2
+num=3
+scale_x_y=1.05
+
+[route]
+layers=-3
+
+[upsample]
+stride=2
+
+[route]
+layers=-1,3
+groups=2
+group_id=1
+
+[convolutional]
+filters=7
+activation=logistic
+
+[yolo]
+mask=0
+anchors=3,4, 10,12,  30.5,20
+classes=2
+new_coords=1
+
+[route]
+layers=3
+
+[reorg]
+stride=2
+
+[reorg3d]
+stride=2
+
+[convolutional]
+filters=7
+activation=linear
+
+[region]
+anchors=1.5,2
+num=1
+classes=2
+softmax=1
+"""
+
 SIDE = 128  # of whole networks
 
 

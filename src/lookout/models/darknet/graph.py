@@ -137,9 +137,7 @@ def _add_plain(graph: _Graph, name: str, inputs: Sequence[str], shapes: Sequence
         case Shortcut(activation):
             return _add_activation(graph, _add_sum(graph, name, inputs, shapes), activation)
         case Product(activation):
-            return _add_activation(
-                graph, graph.node("Mul", inputs[::-1], name), activation
-            )  # OpenCV wants the larger first
+            return _add_activation(graph, _add_product(graph, name, inputs, shapes), activation)
         case _:
             assert_never(operation)
 
@@ -177,6 +175,16 @@ def _add_sum(graph: _Graph, name: str, inputs: Sequence[str], shapes: Sequence[S
             part = graph.node("Pad", [source, pads], f"{name}/part_{number}", mode="constant")
         total = graph.node("Add", [total, part], f"{name}/sum_{number}")
     return total
+
+
+def _add_product(graph: _Graph, name: str, inputs: Sequence[str], shapes: Sequence[Shape]) -> str:
+    """Multiply the second input by the first, whose one channel or one cell counts for all."""
+    factor, scaled = shapes
+    repeated = inputs[0]
+    if factor.channels < scaled.channels:  # written out, as OpenCV 5.0 can't repeat channels in a product
+        sizes = graph.integers(f"{name}/sizes", [1, scaled.channels, scaled.height, scaled.width])
+        repeated = graph.node("Expand", [repeated, sizes], f"{name}/repeated")
+    return graph.node("Mul", [inputs[1], repeated], name)
 
 
 def _add_slice(graph: _Graph, name: str, source: str, channels: range) -> str:

@@ -77,10 +77,10 @@ def _fold(convolution: Convolution, values: FloatArray) -> tuple[FloatArray, Flo
     filters = convolution.filters
     if not convolution.batch_normalize:
         return values[filters:].reshape(convolution.kernel_shape), values[:filters]
-    biases, scales, means, variances = values[: 4 * filters].reshape(4, filters).astype(np.float64)
     kernels = np.empty(convolution.kernel_shape, np.float32)
     unfolded = values[4 * filters :].reshape(convolution.kernel_shape)
     with np.errstate(all="ignore"):  # damaged weights become infinite or not a number, which the caller sees
+        biases, scales, means, variances = values[: 4 * filters].reshape(4, filters).astype(np.float64)
         factors = scales / np.sqrt(variances + _EPSILON)
         # In double precision, but a buffer at a time: no copy of the kernels is that large.
         np.multiply(unfolded, factors[:, None, None, None], out=kernels, casting="same_kind")
