@@ -13,9 +13,8 @@ import cv2
 import numpy as np
 
 from helpers import darknet_reference
-from helpers.darknet_cases import LACKING, SIDE, SMALL, images, sample, shrunk
+from helpers.darknet_cases import LACKING, SIDE, SMALL, images, sample, shrunk, weights_of
 from helpers.darknet_reference import HeadOutput
-from helpers.darknet_weights import make_weights
 from lookout.models.darknet import make_plan, parse_cfg
 
 FOLDER = Path(__file__).resolve().parent
@@ -43,7 +42,7 @@ def main(cfgs: Path) -> None:
 def golden(name: str, cfg: str) -> list[HeadOutput]:
     """OpenCV's outputs, which must agree with the reference; the reference's, where OpenCV lacks something."""
     start = time.perf_counter()
-    weights = make_weights(cfg)
+    weights = weights_of(name, cfg)
     plan = make_plan(parse_cfg(cfg))
     blob = images(plan.images.width, plan.images.height)
     expected = darknet_reference.run(cfg, weights, blob)

@@ -9,6 +9,8 @@ import re
 
 import numpy as np
 
+from helpers.darknet_weights import make_weights
+
 _LEAD = "[convolutional]\nfilters=16\nsize=1\nactivation=linear\n"
 _CONV = "[convolutional]\nfilters=16\nactivation=linear\n"
 _DOUBLED = "[shortcut]\nfrom=-1\n"  # twice what was there
@@ -53,6 +55,7 @@ SMALL = {
     "convolution 1 dilated": _case(f"{_CONV}size=1\ndilation=3"),
     "convolution step in x and y": _case(f"{_CONV}size=3\npad=1\nstride_x=2\nstride_y=2"),
     "convolution normalised": _case(f"{_CONV}size=3\npad=1\nbatch_normalize=1"),
+    "convolution of little variance": _case(f"{_CONV}size=3\npad=1\nbatch_normalize=1"),
     "convolution normalised grouped": _case(f"{_CONV}size=3\npad=1\nbatch_normalize=1\ngroups=8"),
     "convolution normalised over iterations": _case(f"{_CONV}size=3\npad=1\ncbn=1"),
     "conv": _case("[conv]\nfilters=16\nsize=3\npad=1\nactivation=leaky"),
@@ -238,6 +241,19 @@ softmax=1
 """
 
 SIDE = 128  # of whole networks
+
+
+def weights_of(name: str, cfg: str) -> bytes:
+    """The weights of a network, made or, for the one of little variance, made and changed."""
+    weights = make_weights(cfg)
+    if name != "convolution of little variance":
+        return weights
+    # So little that what is added to it, before the root is taken, makes a tenth of it.
+    values = np.frombuffer(weights, "<f4", offset=20).copy()
+    scales, variances = slice(5 * 16, 6 * 16), slice(7 * 16, 8 * 16)  # after 4 x 16 of _LEAD and 16 biases
+    values[scales] *= 0.003
+    values[variances] *= 1e-5
+    return weights[:20] + values.tobytes()
 
 
 def shrunk(cfg: str) -> str:

@@ -9,8 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from helpers.darknet_cases import LACKING, SMALL, images, sample, shrunk
-from helpers.darknet_weights import make_weights
+from helpers.darknet_cases import LACKING, SMALL, images, sample, shrunk, weights_of
 from helpers.shared import shared
 from lookout.core.heads import RegionLayer, darknet_rows
 from lookout.engines import NAMES, open_engine
@@ -63,7 +62,7 @@ def assert_rows(layer, found, golden):
 @pytest.mark.parametrize("engine", NAMES)
 @pytest.mark.parametrize("name", SMALL)
 def test_layers(name, engine, tmp_path):
-    network = import_darknet(SMALL[name], make_weights(SMALL[name]))
+    network = import_darknet(SMALL[name], weights_of(name, SMALL[name]))
     outputs = outputs_of(network, engine, tmp_path)
     assert len(outputs) == len(network.head.layers) == sum(key.startswith(f"{name}/") for key in LAYERS if "map" in key)
     for number, (layer, output) in enumerate(zip(network.head.layers, outputs, strict=True)):
@@ -76,7 +75,7 @@ def test_layers(name, engine, tmp_path):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_layers_are_valid_onnx_of_the_shapes_that_they_promise(name):
-    model = onnx.load_from_string(import_darknet(SMALL[name], make_weights(SMALL[name])).onnx)
+    model = onnx.load_from_string(import_darknet(SMALL[name], weights_of(name, SMALL[name])).onnx)
     onnx.checker.check_model(model, full_check=True)
 
 
@@ -110,7 +109,7 @@ ENGINES = [
 @pytest.mark.parametrize(("name", "engine"), ENGINES)
 def test_published_networks(name, engine, tmp_path):
     cfg = shrunk(shared("models", "cfg", f"{name}.cfg").read_text())
-    network = import_darknet(cfg, make_weights(cfg))
+    network = import_darknet(cfg, weights_of(name, cfg))
     outputs = outputs_of(network, engine, tmp_path)
     assert (
         len(outputs) == len(network.head.layers) == sum(key.startswith(f"{name}/") for key in NETWORKS if "map" in key)
