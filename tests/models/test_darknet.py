@@ -214,7 +214,10 @@ ERRORS = [
     (f"{NET}[maxpool]\nsize=2\npadding=3", "line 6: [maxpool] padding=3 leaves windows of size=2"),
     (f"{NET}[maxpool]\nmaxpool_depth=1", "line 5: [maxpool] maxpool_depth=1 is not supported"),
     (f"{NET}[maxpool]\nsize=40\npadding=2", "line 4: [maxpool] has windows of 40"),
-    (f"{NET}[upsample]\nstride=-2", "line 5: [upsample] stride=-2, which makes the map smaller, is not supported"),
+    (
+        f"{NET}[upsample]\nstride=-2",
+        "line 5: [upsample] stride= below 0, which makes the map smaller, is not supported",
+    ),
     (f"{NET}[upsample]\nstride=0", "line 5: [upsample] stride=0 must be at least 1"),
     (f"{NET}[upsample]\nstride=2000000", "line 4: [upsample] makes a map of 3 x 64000000 x 64000000"),
     (f"{NET}[upsample]\nscale=nan", "line 5: [upsample] scale=nan is not a number in range"),

@@ -98,11 +98,9 @@ def _read_average_pool(section: Section, plan: Plan) -> Layer:
 
 def _read_upsample(section: Section, plan: Plan) -> Layer:
     source, shape = _previous(section, plan)
-    factor = section.integer("stride", 2)
-    if factor < 0:
-        raise section.error(f"stride={factor}, which makes the map smaller, is not supported", "stride")
-    if factor == 0:
-        raise section.error("stride=0 must be at least 1", "stride")
+    if section.integer("stride", 2) < 0:
+        raise section.error("stride= below 0, which makes the map smaller, is not supported", "stride")
+    factor = section.integer("stride", 2, least=1)
     larger = Shape(shape.channels, shape.height * factor, shape.width * factor)
     return Layer(section, (source,), larger, Upsample(factor, section.number("scale", 1.0)))
 
