@@ -11,9 +11,9 @@ import struct
 
 import numpy as np
 
-from lookout.core.heads import YoloLayer
-from lookout.models.darknet_cfg import parse_cfg
-from lookout.models.darknet_graph import Convolution, Plan, Shortcut, make_plan
+from lookout.models.darknet.cfg import parse_cfg
+from lookout.models.darknet.layers import Convolution, HeadLayer, Plan, Shortcut
+from lookout.models.darknet.plan import make_plan
 
 # 1 over the mean square of the activation of a normal variable; kernels are scaled by its root.
 _GAINS = {
@@ -81,7 +81,7 @@ def _before(plan: Plan, index: int) -> str:
     return getattr(operation, "activation", "leaky") if source >= 0 else "linear"
 
 
-def _head_of(plan: Plan, index: int) -> YoloLayer | None:
+def _head_of(plan: Plan, index: int) -> HeadLayer | None:
     """The ``[yolo]`` layer that reads the convolution, if one does."""
     readers = [layer.operation for layer in plan.layers if index in layer.sources]
-    return next((operation for operation in readers if isinstance(operation, YoloLayer)), None)
+    return next((operation for operation in readers if isinstance(operation, HeadLayer)), None)

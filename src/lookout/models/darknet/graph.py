@@ -1,21 +1,12 @@
-"""A Darknet network, ``cfg`` and ``weights`` -> the same network as ONNX, which every engine reads.
+"""The plan of a Darknet network and its weights -> an ONNX model.
 
-Three steps: :mod:`lookout.models.darknet_cfg` reads the text, :mod:`lookout.models.darknet_graph` plans the
-layers, and here plan and weights become nodes and constants. A ``weights`` file is a header, then float32
-without names or sizes, so its length is the only sign that it belongs to the cfg: a length that is not
-exactly right is an error, and is looked at before anything is allocated.
-
-Batch normalisation is folded into the convolution before it: with ``k = scale / sqrt(variance + epsilon)``,
-``(conv(x) - mean) * k + bias`` is a convolution with ``weights * k`` and the bias ``bias - mean * k``.
-
-The ``[yolo]`` sections don't become nodes. The maps that they read are the network's outputs, and
-:func:`lookout.core.heads.darknet_rows` decodes them.
+The graph is built as plain data first. The weights, which are nearly all of the model, are written last and one
+after the other (:mod:`~lookout.models.darknet.model_bytes`).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -23,37 +14,27 @@ import numpy as np
 import numpy.typing as npt
 
 from lookout.core.detections import FloatArray
-from lookout.core.framing import InputFormat
-from lookout.core.heads import DarknetHead, YoloLayer
-from lookout.errors import DarknetError
-from lookout.models.darknet_cfg import Section, parse_cfg
-from lookout.models.darknet_graph import (
+from lookout.core.heads import RegionLayer, YoloLayer
+from lookout.models.darknet.layers import (
     IMAGES,
     AveragePool,
     Convolution,
     MaxPool,
     Plan,
     Product,
+    Reorg,
     Route,
     Shape,
     Shortcut,
     Unchanged,
     Upsample,
-    make_plan,
-    weight_count,
 )
-
-__all__ = ["ImportedNetwork", "Section", "import_darknet", "parse_cfg", "weight_count"]
+from lookout.models.darknet.model_bytes import with_weights
 
 INPUT_NAME = "images"
 
-# Darknet's CPU code adds 1e-6 to the root and its CUDA code 1e-5 under it; OpenCV's reader, which the golden
-# outputs come from, adds 1e-6 under it.
-_EPSILON = 1e-6
 _OPSET = 13
 _IR_VERSION = 8
-# A protocol buffer ends at 2 GiB; the graph around the weights is small.
-_LARGEST_COUNT = (2**31 - 2**24) // 4
 
 # Of the activations that are one ONNX operator.
 _OPERATORS: dict[str, tuple[str, dict[str, float]]] = {
@@ -62,89 +43,7 @@ _OPERATORS: dict[str, tuple[str, dict[str, float]]] = {
     "relu": ("Relu", {}),
 }
 
-_Folded = tuple[FloatArray, FloatArray]
 _Plain = MaxPool | AveragePool | Upsample | Route | Shortcut | Product
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedNetwork:
-    """A serialised ONNX model, what it wants to be fed, and how to read its outputs.
-
-    The input is "images", float32 (1, 3, height, width); the outputs are float32
-    (1, anchors * (5 + classes), h, w), one to each of ``head.layers``.
-    """
-
-    onnx: bytes
-    input_format: InputFormat
-    head: DarknetHead
-
-
-def import_darknet(
-    cfg: str, weights: bytes, *, cfg_name: str = "network.cfg", weights_name: str = "network.weights"
-) -> ImportedNetwork:
-    """Import a network from the text of its ``cfg`` and the bytes of its ``weights``.
-
-    The names are what errors call the two. Equal arguments give equal bytes. Raises ``DarknetError`` when the
-    cfg describes no network that Lookout runs, or the weights don't fit it.
-    """
-    plan = make_plan(parse_cfg(cfg, cfg_name))
-    values = _read_weights(weights, plan.value_count, cfg_name, weights_name)
-    graph = _build(plan, _fold_all(plan, values, weights_name))
-    input_format = InputFormat(plan.images.width, plan.images.height, "stretch", "rgb", 1 / 255)
-    return ImportedNetwork(_serialise(plan, graph), input_format, DarknetHead(plan.yolo_layers))
-
-
-def _read_weights(weights: bytes, count: int, cfg_name: str, weights_name: str) -> FloatArray:
-    """Return the values after the header, float32 (count,)."""
-    header = _header_size(weights)
-    needed = header + 4 * count
-    if len(weights) != needed:
-        raise DarknetError(
-            f"{weights_name} holds {len(weights)} bytes where {cfg_name} needs {needed}: "
-            "is it the weights file of another network, or one that was cut short?"
-        )
-    if count > _LARGEST_COUNT:
-        raise DarknetError(f"{cfg_name} needs {needed} bytes of weights: use a network under 2 GiB")
-    return np.frombuffer(weights, "<f4", offset=header).astype(np.float32, copy=False)
-
-
-def _header_size(weights: bytes) -> int:
-    """Tell how long the header is: three integers, then the pictures seen, in 64 bits since version 0.2."""
-    if len(weights) < 12:
-        return 20
-    major, minor, _ = struct.unpack_from("<3i", weights)
-    return 20 if major * 10 + minor >= 2 and major < 1000 and minor < 1000 else 16
-
-
-def _fold_all(plan: Plan, values: FloatArray, weights_name: str) -> dict[int, _Folded]:
-    """Fold every convolution; the keys are the numbers of their layers."""
-    folded = {}
-    used = 0
-    for index, layer in enumerate(plan.layers):
-        if isinstance(layer.operation, Convolution):
-            count = layer.operation.value_count
-            folded[index] = _fold(layer.operation, values[used : used + count])
-            used += count
-            if not all(np.isfinite(part).all() for part in folded[index]):
-                reason = f"gets weights from {weights_name} that are not finite: is the file damaged?"
-                raise layer.section.error(reason)
-    return folded
-
-
-def _fold(convolution: Convolution, values: FloatArray) -> _Folded:
-    """Make kernels (filters, channels, size, size) and biases (filters,) of a convolution's values.
-
-    In the file's order these are biases, with batch normalisation scales, means and variances, and kernels.
-    """
-    filters = convolution.filters
-    if not convolution.batch_normalize:
-        return values[filters:].reshape(convolution.kernel_shape), values[:filters]
-    biases, scales, means, variances = values[: 4 * filters].reshape(4, filters).astype(np.float64)
-    kernels = values[4 * filters :].reshape(convolution.kernel_shape)
-    with np.errstate(all="ignore"):  # damaged weights become infinite or not a number, which the caller sees
-        factors = scales / np.sqrt(variances + _EPSILON)
-        kernels = (kernels * factors[:, None, None, None]).astype(np.float32)
-        return kernels, (biases - means * factors).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,30 +75,32 @@ class _Graph:
         return name
 
 
-def _build(plan: Plan, folded: Mapping[int, _Folded]) -> _Graph:
+def _build(plan: Plan) -> _Graph:
+    """Everything but the weights, which are called ``layer_3/kernels`` and ``layer_3/biases``."""
     graph = _Graph()
     tensors = {IMAGES: INPUT_NAME}
     for index, layer in enumerate(plan.layers):
         inputs = [tensors[source] for source in layer.sources]
         shapes = [plan.shape(source) for source in layer.sources]
+        name = f"layer_{index}"
         match layer.operation:
             case Unchanged():
                 tensors[index] = inputs[0]
-            case YoloLayer():
-                graph.outputs[graph.node("Identity", inputs, f"yolo_{index}")] = layer.shape
+            case YoloLayer() | RegionLayer():
+                graph.outputs[graph.node("Identity", inputs, f"{layer.section.name}_{index}")] = layer.shape
             case Convolution() as convolution:
-                tensors[index] = _add_convolution(graph, f"layer_{index}", inputs, convolution, folded[index])
+                tensors[index] = _add_convolution(graph, name, inputs, convolution)
+            case Reorg() as reorg:
+                tensors[index] = _add_reorg(graph, name, inputs[0], reorg, layer.shape)
             case operation:
-                tensors[index] = _add_plain(graph, f"layer_{index}", inputs, shapes, operation)
+                tensors[index] = _add_plain(graph, name, inputs, shapes, operation)
     return graph
 
 
-def _add_convolution(graph: _Graph, name: str, inputs: Sequence[str], convolution: Convolution, folded: _Folded) -> str:
-    kernels, biases = folded
-    constants = [graph.floats(f"{name}/kernels", kernels), graph.floats(f"{name}/biases", biases)]
+def _add_convolution(graph: _Graph, name: str, inputs: Sequence[str], convolution: Convolution) -> str:
     graph.node(
         "Conv",
-        [*inputs, *constants],
+        [*inputs, f"{name}/kernels", f"{name}/biases"],
         name,
         kernel_shape=[convolution.size] * 2,
         strides=[convolution.stride] * 2,
@@ -208,6 +109,16 @@ def _add_convolution(graph: _Graph, name: str, inputs: Sequence[str], convolutio
         group=convolution.groups,
     )
     return _add_activation(graph, name, convolution.activation)
+
+
+def _add_reorg(graph: _Graph, name: str, source: str, reorg: Reorg, shape: Shape) -> str:
+    """See ``Reorg``; the batch of one is left out, as not every engine moves six axes."""
+    channels, height, width = reorg.blocks.channels, reorg.blocks.height, reorg.blocks.width
+    blocks = graph.integers(f"{name}/blocks", [channels, height, reorg.stride, width, reorg.stride])
+    graph.node("Reshape", [source, blocks], f"{name}/read")
+    graph.node("Transpose", [f"{name}/read"], f"{name}/moved", perm=[2, 4, 0, 1, 3])
+    sizes = graph.integers(f"{name}/sizes", [1, shape.channels, shape.height, shape.width])
+    return graph.node("Reshape", [f"{name}/moved", sizes], name)
 
 
 def _add_plain(graph: _Graph, name: str, inputs: Sequence[str], shapes: Sequence[Shape], operation: _Plain) -> str:
@@ -226,7 +137,7 @@ def _add_plain(graph: _Graph, name: str, inputs: Sequence[str], shapes: Sequence
         case Shortcut(activation):
             return _add_activation(graph, _add_sum(graph, name, inputs, shapes), activation)
         case Product(activation):
-            return _add_activation(graph, graph.node("Mul", inputs, name), activation)
+            return _add_activation(graph, _add_product(graph, name, inputs, shapes), activation)
         case _:
             assert_never(operation)
 
@@ -266,6 +177,16 @@ def _add_sum(graph: _Graph, name: str, inputs: Sequence[str], shapes: Sequence[S
     return total
 
 
+def _add_product(graph: _Graph, name: str, inputs: Sequence[str], shapes: Sequence[Shape]) -> str:
+    """Multiply the second input by the first, whose one channel or one cell counts for all."""
+    factor, scaled = shapes
+    repeated = inputs[0]
+    if factor.channels < scaled.channels:  # written out, as OpenCV 5.0 can't repeat channels in a product
+        sizes = graph.integers(f"{name}/sizes", [1, scaled.channels, scaled.height, scaled.width])
+        repeated = graph.node("Expand", [repeated, sizes], f"{name}/repeated")
+    return graph.node("Mul", [inputs[1], repeated], name)
+
+
 def _add_slice(graph: _Graph, name: str, source: str, channels: range) -> str:
     bounds = {"starts": channels.start, "ends": channels.stop, "axes": 1}
     constants = [graph.integers(f"{name}/{bound}", [value]) for bound, value in bounds.items()]
@@ -289,7 +210,18 @@ def _add_activation(graph: _Graph, source: str, activation: str) -> str:
     return graph.node(operator, [source], output, **attributes)
 
 
-def _serialise(plan: Plan, graph: _Graph) -> bytes:
+def serialise(plan: Plan, weights: Iterable[FloatArray]) -> bytes:
+    """The bytes of the model; ``weights`` are the kernels and the biases of each convolution, in turn."""
+    shapes: list[tuple[str, tuple[int, ...]]] = []
+    for index, layer in enumerate(plan.layers):
+        if isinstance(layer.operation, Convolution):
+            shapes.append((f"layer_{index}/kernels", layer.operation.kernel_shape))
+            shapes.append((f"layer_{index}/biases", (layer.operation.filters,)))
+    return with_weights(_model(plan, _build(plan)), shapes, weights)
+
+
+def _model(plan: Plan, graph: _Graph) -> Any:
+    """The model without its weights; ``Any``, since onnx is imported here only."""
     from onnx import TensorProto, helper, numpy_helper
 
     def values(name: str, shape: Shape) -> Any:
@@ -304,14 +236,11 @@ def _serialise(plan: Plan, graph: _Graph) -> bytes:
         "darknet",
         [values(INPUT_NAME, plan.images)],
         [values(name, shape) for name, shape in graph.outputs.items()],
+        [numpy_helper.from_array(array, name) for name, array in graph.constants.items()],
     )
-    model = helper.make_model(
+    return helper.make_model(
         made,
         producer_name="lookout",
         ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid("", _OPSET)],
     )
-    for name, array in graph.constants.items():  # last, as both helpers copy what they are given
-        model.graph.initializer.append(numpy_helper.from_array(array, name))
-    serialised: bytes = model.SerializeToString(deterministic=True)
-    return serialised

@@ -8,7 +8,6 @@ names the file and the line: a network that was read wrongly still runs, and fin
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from typing import TypeVar
 from lookout.errors import DarknetError
 
 _LARGEST = 2**31 - 1
+_LONGEST_TEXT = 2**18  # characters: over ten times the longest published cfg
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BLANKS = re.compile(r"\s+")
 
 _Number = TypeVar("_Number", int, float)
@@ -95,6 +96,8 @@ def parse_cfg(text: str, name: str = "network.cfg") -> tuple[Section, ...]:
 
     Raises ``DarknetError`` on a line that is neither a section, an option, a comment nor empty.
     """
+    if len(text) > _LONGEST_TEXT:
+        raise DarknetError(f"{name} holds {len(text)} characters, far more than a Darknet cfg file: is it one?")
     sections: list[Section] = []
     options: dict[str, Option] = {}
     for number, line in _lines(text):
@@ -139,10 +142,7 @@ def _integer(text: str) -> int:
 
 
 def _finite(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not abs(value) <= _LARGEST:  # not a number compares as false
+    # Python's own reading takes more than Darknet's: infinities, underscores and digits of other scripts.
+    if not _NUMBER.fullmatch(text) or not abs(float(text)) <= _LARGEST:
         raise ValueError("a number in range")
-    return value
+    return float(text)
