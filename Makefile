@@ -2,6 +2,7 @@
 #
 #   make demo IMAGES=folder MODEL=network.cfg    compare local and remote execution on your pictures
 #   make test                                    the whole test suite
+#   make soak                                    20,000 mutated images, cfg and weights files (minutes)
 #   make check                                   format, lint, types, import layers, then the tests
 #   make clean                                   remove the virtual environment and what tools left
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_QUIET ?= 1
 
-.PHONY: demo demo-arguments test check format clean
+.PHONY: demo demo-arguments test soak check format clean
 
 demo: demo-arguments $(VENV)/.demo
 	@$(BIN)/lookout compare "$(IMAGES)" --model "$(MODEL)" --executions local,remote
@@ -25,6 +26,9 @@ demo-arguments:
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.dev
+	LOOKOUT_SOAK=20000 $(BIN)/python -m pytest tests/test_fuzzing.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check

@@ -13,15 +13,29 @@ from helpers.tiny import CFG, make_pictures
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
+def run(name: str, *arguments: object) -> list[str]:
+    command = [sys.executable, BENCHMARKS / name, *map(str, arguments)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.splitlines()
+
+
+def test_stages():
+    lines = run("stages.py", "--repeats", 2)
+    assert [line.partition(": median ")[0] for line in lines[:2]] == [
+        "post-processing, 60 of 10,647 rows over 0.25",
+        "post-processing, 1,000 of 10,647 rows over 0.25",
+    ]
+    assert len(lines) == 10
+    assert all(float(line.split()[-2]) > 0 for line in lines)
+
+
 def test_cpu_share(tmp_path: Path):
     pytest.importorskip("ministack", reason="the extra emulator is not installed")
     cfg = tmp_path / "tiny.cfg"
     cfg.write_text(CFG.replace("classes=3", "classes=80").replace("filters=24", "filters=255"))
     pictures = make_pictures(tmp_path / "pictures", 3)
-    command = [sys.executable, BENCHMARKS / "cpu_share.py", "--cfg", cfg, "--images", pictures, "--engine", "opencv"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert answer.returncode == 0, answer.stderr
-    first, second, ratio = answer.stdout.splitlines()
+    first, second, ratio = run("cpu_share.py", "--cfg", cfg, "--images", pictures, "--engine", "opencv")
     assert first.startswith("opencv, 512 MB: duration ")
     assert second.startswith("opencv, 1769 MB: duration ")
     assert ratio.startswith("ratio of the means: ")

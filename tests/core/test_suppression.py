@@ -53,6 +53,16 @@ def test_survivors_are_those_of_the_definition(rows, threshold):
     assert as_rows(suppress(found, threshold)) == plain_suppress(found, threshold)
 
 
+@given(st.integers(0, 2**32 - 1), THRESHOLDS, st.integers(1, 400))
+def test_many_survivors_too_are_those_of_the_definition(seed, threshold, most):
+    rng = np.random.default_rng(seed)
+    columns = rng.integers(0, 60, (300, 2)), rng.integers(0, 16, (300, 2)), rng.choice([0.3, 0.5, 0.7], (300, 1))
+    rows = np.concatenate([*columns, rng.integers(0, 2, (300, 1))], axis=1).tolist()
+    expected = plain_suppress(candidates(rows), threshold)
+    assert as_rows(suppress(candidates(rows), threshold)) == expected
+    assert as_rows(suppress(candidates(rows), threshold, most)) == expected[:most]
+
+
 @given(ROWS, THRESHOLDS)
 def test_suppressing_twice_changes_nothing(rows, threshold):
     once = suppress(candidates(rows), threshold)

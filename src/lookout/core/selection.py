@@ -42,5 +42,6 @@ class Selection:
         if self.class_ids is not None:
             wanted &= np.isin(candidates.class_ids, list(self.class_ids))
         left = candidates.take(wanted)
-        objects = by_confidence(left) if suppressed else suppress(left, self.iou)
-        return objects.take(np.arange(min(len(objects), self.max_detections)))
+        if not suppressed:
+            return suppress(left, self.iou, self.max_detections)
+        return by_confidence(left).take(np.arange(min(len(left), self.max_detections)))

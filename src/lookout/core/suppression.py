@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lookout.core.detections import Candidates, FloatArray, IntArray
+from lookout.core.detections import BoolArray, Candidates, FloatArray, IntArray
+
+# Candidates that are compared with each other at once: enough to make the loop short, few enough for the cache.
+_BLOCK = 64
 
 
 def iou(boxes_xyxy: FloatArray, others_xyxy: FloatArray) -> FloatArray:
@@ -25,39 +28,49 @@ def iou(boxes_xyxy: FloatArray, others_xyxy: FloatArray) -> FloatArray:
     return ratio
 
 
-def suppress(candidates: Candidates, iou_threshold: float) -> Candidates:
+def suppress(candidates: Candidates, iou_threshold: float, most: int | None = None) -> Candidates:
     """The candidates that survive greedy suppression within each class, most confident first.
 
     The most confident stays, what overlaps it more than the threshold goes; and so on with the next that is
-    left. The order of the input does not matter.
+    left. The order of the input does not matter. ``most``: how many to find; the rest is not looked at.
     """
     ordered = by_confidence(candidates)
-    survivors = [
-        members[_greedy(ordered.boxes_xyxy[members], iou_threshold)]
-        for class_id in np.unique(ordered.class_ids)
-        for members in [np.flatnonzero(ordered.class_ids == class_id)]
-    ]
-    if not survivors:
-        return ordered
-    return ordered.take(np.sort(np.concatenate(survivors)))
+    most = len(ordered) if most is None else most
+    survivors = np.empty(0, np.intp)
+    for start in range(0, len(ordered), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(ordered)))
+        if survivors.size:
+            block = block[~_overlap(ordered, survivors, block, iou_threshold).any(axis=0)]
+        survivors = np.concatenate([survivors, block[_greedy(_overlap(ordered, block, block, iou_threshold))]])
+        if len(survivors) >= most:
+            break
+    return ordered.take(survivors[:most])
 
 
 def by_confidence(candidates: Candidates) -> Candidates:
     """Most confident first; equals by class and box, so that the answer never hangs on the input's order."""
-    keys = [*candidates.boxes_xyxy.T, candidates.class_ids, -candidates.confidences]
-    return candidates.take(np.lexsort(keys))
+    order = np.argsort(-candidates.confidences)
+    sorted_confidences = candidates.confidences[order]
+    if (sorted_confidences[1:] == sorted_confidences[:-1]).any():
+        order = np.lexsort([*candidates.boxes_xyxy.T, candidates.class_ids, -candidates.confidences])
+    return candidates.take(order)
 
 
-def _greedy(boxes_xyxy: FloatArray, iou_threshold: float) -> IntArray:
-    """The indices that survive, of boxes ordered by confidence."""
-    alive = np.arange(len(boxes_xyxy))
-    kept = []
-    while alive.size:
-        best, rest = alive[0], alive[1:]
-        kept.append(best)
-        overlaps = iou(boxes_xyxy[best : best + 1], boxes_xyxy[rest])[0]
-        alive = rest[overlaps <= iou_threshold]
-    return np.array(kept, np.intp)
+def _overlap(candidates: Candidates, rows: IntArray, columns: IntArray, iou_threshold: float) -> BoolArray:
+    """Whether each of ``rows`` overlaps each of ``columns`` too much, and is of its class."""
+    too_much = iou(candidates.boxes_xyxy[rows], candidates.boxes_xyxy[columns]) > iou_threshold
+    same_class: BoolArray = candidates.class_ids[rows][:, None] == candidates.class_ids[columns]
+    return too_much & same_class
+
+
+def _greedy(overlap: BoolArray) -> BoolArray:
+    """Which survive, of candidates in order, given what overlaps what."""
+    later = np.triu(overlap, 1)
+    alive = np.ones(len(overlap), np.bool_)
+    for index in np.flatnonzero(later.any(axis=1)):  # the others suppress nothing
+        if alive[index]:
+            alive[later[index]] = False
+    return alive
 
 
 def _areas(boxes_xyxy: FloatArray) -> FloatArray:

@@ -1,0 +1,261 @@
+"""Mutated files, and a process of its own that is fed with them: what a crash, a hang or a leak would end.
+
+    python -m helpers.fuzzing images 0 1000          (in tests/)
+
+runs the cases 0 to 999 of a kind and prints a line of JSON at the end. A case is known by its kind and number, so
+that it can be run again alone.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from helpers.darknet_weights import make_weights
+from helpers.tiny import CFG
+from lookout import images
+from lookout.engines import open_engine
+from lookout.errors import LookoutError
+from lookout.models.darknet import ImportedNetwork, import_darknet, parse_cfg, weight_count
+
+LIMIT_S = 5.0
+LIMIT_BYTES = 1 << 30
+
+_NUMBERS = ("0", "-1", "1", "2", "7", "99999", "2147483647", "-2147483648", "1e30", "nan", "inf", "0x10", "", "٣")
+_MANY_LAYERS = """
+[net]
+width=64
+height=64
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=2
+pad=1
+groups=1
+activation=mish
+[maxpool]
+size=3
+stride=1
+[convolutional]
+filters=8
+size=1
+activation=swish
+[route]
+layers=-1,-2
+[upsample]
+stride=2
+[avgpool]
+[scale_channels]
+from=-2
+activation=logistic
+[shortcut]
+from=-3
+activation=relu6
+[dropout]
+[route]
+layers=-1
+groups=2
+group_id=1
+[convolutional]
+filters=16
+activation=linear
+[yolo]
+mask=0,1
+anchors=8,8, 16,24
+classes=3
+scale_x_y=1.05
+"""
+
+
+def seeded(kind: str, number: int) -> random.Random:
+    """The randomness of one case."""
+    return random.Random(f"{kind} {number}")  # noqa: S311  for tests
+
+
+def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    """A few of: bytes changed, parts cut, doubled, taken from another file, numbers set to extremes."""
+    out = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 4, 16])):
+        at = rng.randrange(len(out) + 1)
+        if rng.random() < 0.5:
+            at = min(at, rng.randrange(64))  # headers decide most
+        length = rng.choice([1, 2, 4, 4, 8, 64, 1024])
+        match rng.randrange(7):
+            case 0:
+                out[at : at + 1] = bytes([rng.randrange(256)])
+            case 1:
+                del out[at:]
+            case 2:
+                del out[at : at + length]
+            case 3:
+                out[at:at] = out[at : at + length]
+            case 4:
+                other = rng.choice(others)
+                start = rng.randrange(len(other))
+                out[at : at + length] = other[start : start + length]
+            case 5:
+                size = rng.choice([1, 2, 4])
+                extreme = rng.choice([0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF])
+                out[at : at + size] = (extreme % 256**size).to_bytes(size, rng.choice(["big", "little"]))
+            case 6:
+                out[at:at] = rng.randbytes(length)
+    return bytes(out)
+
+
+def mutate_text(text: str, rng: random.Random) -> str:
+    """A few of: lines dropped, doubled, moved, cut; numbers replaced by others."""
+    lines = text.split("\n")
+    for _ in range(rng.choice([1, 1, 2, 4, 16])):
+        at = rng.randrange(len(lines))
+        match rng.randrange(6):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(at, lines[rng.randrange(len(lines))])
+            case 2:
+                lines[at] = lines[at][: rng.randrange(len(lines[at]) + 1)]
+            case 3:
+                lines[at] = re.sub(r"-?\d+", lambda _: rng.choice(_NUMBERS), lines[at], count=1)
+            case 4:
+                lines[at] = re.sub(r"-?\d+", lambda _: str(rng.randrange(-9, 70)), lines[at], count=1)
+            case 5:
+                lines[at] += "".join(rng.choices("=[],;#-. \t\x00é9", k=rng.randrange(1, 9)))
+        lines = lines or [""]
+    return "\n".join(lines)
+
+
+@cache
+def pictures() -> list[bytes]:
+    """Small pictures in every format that OpenCV writes."""
+    rng = np.random.default_rng(0)
+    colour = cv2.resize(rng.integers(0, 256, (9, 12, 3), np.uint8), (48, 36))
+    alpha = np.dstack([colour, colour[:, :, :1]])
+    deep = colour.astype(np.uint16) * 257
+    cases = [(".jpg", colour), (".png", colour), (".png", alpha), (".png", deep), (".png", colour[:, :, 0])]
+    cases += [
+        (".webp", colour),
+        (".webp", alpha),
+        (".bmp", colour),
+        (".tiff", colour),
+        (".tiff", deep),
+        (".gif", colour),
+    ]
+    made = [cv2.imencode(suffix, pixels)[1].tobytes() for suffix, pixels in cases]
+    progressive = cv2.imencode(".jpg", colour, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2])[1]
+    return [*made, progressive.tobytes()]
+
+
+def try_image(rng: random.Random) -> None:
+    """Decode a mutated picture."""
+    images.decode(mutate(rng.choice(pictures()), rng, pictures()))
+
+
+@cache
+def cfgs() -> list[str]:
+    """The texts of networks: made ones, and the published ones where they are there."""
+    folder = Path(os.environ.get("LOOKOUT_SHARED") or Path(__file__).resolve().parents[3] / "shared") / "models" / "cfg"
+    return [CFG, _MANY_LAYERS] * 4 + [path.read_text() for path in sorted(folder.glob("*.cfg"))]
+
+
+def try_cfg(rng: random.Random) -> None:
+    """Import a mutated cfg: with weights that fit it where it is small, and with others."""
+    text = mutate_text(rng.choice(cfgs()), rng)
+    fits = weight_count(parse_cfg(text)) < 1_000_000
+    run(import_darknet(text, make_weights(text) if fits else b"\0" * 64))
+
+
+@cache
+def weights() -> list[tuple[str, bytes]]:
+    """Networks, cfg and weights."""
+    return [(text, make_weights(text)) for text in (CFG, _MANY_LAYERS)]
+
+
+def try_weights(rng: random.Random) -> None:
+    """Import mutated weights, half of them of the right length, and run what comes of it."""
+    text, data = rng.choice(weights())
+    mutated = mutate(data, rng, [data])
+    if rng.random() < 0.5:
+        mutated = (mutated + data[len(mutated) :])[: len(data)]
+    run(import_darknet(text, mutated))
+
+
+def run(imported: ImportedNetwork) -> None:
+    """One inference with the first engine, where the network's input is small."""
+    width, height = imported.input_format.size_wh
+    if width * height > 128 * 128:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        path.write_bytes(imported.onnx)
+        engine = open_engine(None, path, threads=1)
+        engine.infer(np.full((1, 3, height, width), 0.5, np.float32))
+        engine.close()
+
+
+KINDS: dict[str, Callable[[random.Random], None]] = {"images": try_image, "cfg": try_cfg, "weights": try_weights}
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """End this process, saying where it was, if what is done takes longer."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def main(kind: str, first: str, end: str) -> None:
+    """Run cases; print each number before it is tried, and at the end what came of all."""
+    accepted = refused = 0
+    for number in range(int(first), int(end)):
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
+        try:
+            with at_most(LIMIT_S):
+                KINDS[kind](seeded(kind, number))
+        except LookoutError:
+            refused += 1
+        else:
+            accepted += 1
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    sys.stdout.write(json.dumps({"accepted": accepted, "refused": refused, "peak_bytes": peak}))
+
+
+def fuzz(kind: str, first: int, end: int) -> dict[str, int]:
+    """Run cases in a process of its own; raise ``AssertionError`` with the case that ended it, if one did."""
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers.fuzzing", kind, str(first), str(end)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60 + LIMIT_S * (end - first),
+    )
+    *numbers, last = done.stdout.splitlines() or [""]
+    if done.returncode != 0:
+        raise AssertionError(
+            f"{kind} {last or numbers[-1:]} ended the process ({done.returncode}): {done.stderr[-4000:]}"
+        )
+    outcome: dict[str, int] = json.loads(last)
+    assert outcome["peak_bytes"] < LIMIT_BYTES, f"{kind} {first} to {end}: {outcome}"
+    return outcome
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

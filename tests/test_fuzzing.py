@@ -1,0 +1,36 @@
+"""Mutated images, cfg and weights files: none crashes, hangs, takes a gigabyte, or raises what is not ours.
+
+A small part of it; ``make soak`` runs 20,000 cases (``LOOKOUT_SOAK``).
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from helpers.fuzzing import KINDS, fuzz, mutate, pictures, seeded
+
+CASES = int(os.environ.get("LOOKOUT_SOAK", "600"))
+AT_ONCE = 500
+EACH = -(-CASES // len(KINDS))
+
+
+@pytest.mark.parametrize(("kind", "first"), [(kind, first) for kind in KINDS for first in range(0, EACH, AT_ONCE)])
+def test_mutated_files_are_read_or_refused(kind, first):
+    end = min(first + AT_ONCE, EACH)
+    outcome = fuzz(kind, first, end)
+    assert outcome["accepted"] + outcome["refused"] == end - first
+    if end - first >= 100:  # both happen, or the mutations are too wild, or too tame
+        assert min(outcome["accepted"], outcome["refused"]) > 0
+
+
+def test_a_case_is_the_same_every_time():
+    one, other = (mutate(pictures()[0], seeded("images", 7), pictures()) for _ in range(2))
+    assert one == other
+    assert one != mutate(pictures()[0], seeded("images", 8), pictures())
+
+
+def test_a_process_that_ends_is_noticed():
+    with pytest.raises(AssertionError, match="nonsense"):
+        fuzz("nonsense", 0, 1)
