@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lookout.core.detections import Detection
 
 INTERRUPTED = 130
+# What a shell makes of a program that ends because nobody reads on.
+PIPE_CLOSED = 128 + 13
 
 _EMULATED = "Emulated: the figures of the cloud come from Lookout's emulator on this machine, not from AWS."
 
@@ -42,15 +44,22 @@ class Group(click.Group):
         except LookoutError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_status)
+        except BrokenPipeError:
+            # The interpreter writes once more at its end, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(PIPE_CLOSED)
         except KeyboardInterrupt:
             click.echo("Interrupted", err=True)
             ctx.exit(INTERRUPTED)
 
 
 class Progress:
-    """How far a comparison is: a bar on a terminal, a line a step elsewhere; always on standard error."""
+    """How far a long command is: a bar on a terminal, a line a step elsewhere; always on standard error.
 
-    def __init__(self, total: int) -> None:
+    ``total`` is None where nobody knows. A bar that is not ``shown`` leaves the terminal to what else is written there.
+    """
+
+    def __init__(self, total: int | None, *, shown: bool = True) -> None:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -58,27 +67,32 @@ class Progress:
             TimeRemainingColumn(),
         )
         self._console = Console(stderr=True)
+        self._shown = shown and self._console.is_terminal
         self._bar = progress.Progress(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task("starting", total=total)
 
     def notify(self, news: str | Sample) -> None:
         """Take a step in words, or a sample."""
         if not isinstance(news, str):
-            self._bar.update(self._task, advance=1, description=f"{news.execution} {Path(news.image).name}")
-        elif self._console.is_terminal:
+            self.advance(f"{news.execution} {Path(news.image).name}")
+        elif self._shown:
             self._bar.update(self._task, description=news)
         else:
             click.echo(f"{news} ...", err=True)
 
+    def advance(self, description: str) -> None:
+        """One is done."""
+        self._bar.update(self._task, advance=1, description=printable(description))
+
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._shown:
             self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:
+        if self._shown:
             self._bar.stop()
 
 
@@ -108,6 +122,15 @@ def stop_on_eof() -> None:
     threading.Thread(target=watch, daemon=True, name="stop-on-eof").start()
 
 
+def printable(text: str) -> str:
+    """Text that does a terminal no harm: what is not printable, as in a file name, is written out.
+
+    >>> printable("a\\nb\\x1b[2J\\udcff.jpg")
+    'a\\\\nb\\\\x1b[2J\\\\udcff.jpg'
+    """
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
 def describe_objects(objects: Sequence[Detection]) -> str:
     """Objects in one line: ``2 person (0.98, 0.71), dog (0.66)``; of many of a label, the five best."""
     if not objects:
@@ -121,7 +144,7 @@ def describe_objects(objects: Sequence[Detection]) -> str:
 def _describe_label(label: str, scores: Sequence[str]) -> str:
     count = f"{len(scores)} " if len(scores) > 1 else ""
     more = ", ..." if len(scores) > 5 else ""
-    return f"{count}{label} ({', '.join(scores[:5])}{more})"
+    return f"{count}{printable(label)} ({', '.join(scores[:5])}{more})"
 
 
 def print_sample(sample: Sample, *, as_json: bool) -> None:
@@ -148,10 +171,15 @@ def _sample_document(sample: Sample) -> dict[str, Any]:
 
 def _sample_line(sample: Sample) -> str:
     if sample.answer is None:
-        return f"{sample.image}: failed: {sample.error}"
+        return failure_line(sample.image, sample.error)
     upload = "" if sample.answer.upload_ms is None else f", upload {sample.answer.upload_ms:.1f}"
     times = f"{sample.answer.elapsed_ms:.1f} ms (inference {sample.answer.inference_ms:.1f}{upload})"
-    return f"{sample.image}: {describe_objects(sample.answer.objects)} in {times}"
+    return f"{printable(sample.image)}: {describe_objects(sample.answer.objects)} in {times}"
+
+
+def failure_line(image: str, error: str | None) -> str:
+    """What is said of an image that failed."""
+    return printable(f"{image}: failed: {error}")
 
 
 def print_averages(averages: Averages, *, emulated: bool, as_json: bool) -> None:
@@ -173,7 +201,7 @@ def print_averages(averages: Averages, *, emulated: bool, as_json: bool) -> None
 
 def print_report(report: Report) -> None:
     """The table, and under it all that a reader must know to read it rightly."""
-    console = _console()
+    console = standard_output()
     _print_table(console, report.rows)
     for line in _footer(report):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -222,7 +250,7 @@ def _footer(report: Report) -> Iterable[str]:
     yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
 
 
-def _console() -> Console:
+def standard_output() -> Console:
     """Standard output; a pipe or file is as wide as the table needs."""
     console = Console()
     return console if console.is_terminal else Console(width=120)

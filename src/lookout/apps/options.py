@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lookout.core.detections import CONFIDENCE, IOU
+from lookout.core.selection import MAX_DETECTIONS
 from lookout.engines import NAMES as ENGINES
+from lookout.errors import UsageError
+
+if TYPE_CHECKING:
+    from lookout.detector import Detector
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,8 +67,33 @@ engine = click.option(
     help="What runs the network. [default: onnxruntime where it is installed, else opencv]",
 )
 threads = click.option("--threads", type=click.IntRange(min=1), help="Cores that one inference may use. [default: all]")
-confidence = click.option(
-    "--confidence", type=_UNIT, default=CONFIDENCE, show_default=True, help="What an object must score over."
+
+
+def confidence_over(default: float) -> Callable[[Command], Command]:
+    """``--confidence``, with a default of the command's own."""
+    return click.option(
+        "--confidence", type=_UNIT, default=default, show_default=True, help="What an object must score over."
+    )
+
+
+def at_most(default: int) -> Callable[[Command], Command]:
+    """``--max-detections``, with a default of the command's own."""
+    return click.option(
+        "--max-detections",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="Of more objects in an image, the most confident stay.",
+    )
+
+
+confidence = confidence_over(CONFIDENCE)
+max_detections = at_most(MAX_DETECTIONS)
+classes = click.option(
+    "--classes",
+    multiple=True,
+    metavar="A,B",
+    help="The labels wanted, with commas between them. [default: all]",
 )
 iou = click.option(
     "--iou",
@@ -91,5 +122,41 @@ timeout = click.option(
 # Of programs that start others: a child that would outlive its parent is told by its standard input's end.
 stop_on_eof = click.option("--stop-on-eof", is_flag=True, hidden=True)
 
-detection = together(model, labels, engine, threads, confidence, iou)
+detection = together(model, labels, engine, threads, confidence, iou, classes, max_detections)
 IMAGES = click.Path(path_type=Path)
+
+
+def load_detector(
+    *,
+    model: str,
+    labels: Path | None,
+    engine: str | None,
+    threads: int | None,
+    confidence: float,
+    iou: float,
+    classes: Sequence[str],
+    max_detections: int,
+) -> Detector:
+    """The detector that the options of ``detection`` ask for."""
+    from lookout.loading import load
+
+    return load(
+        model,
+        engine=engine,
+        threads=threads,
+        confidence=confidence,
+        iou=iou,
+        classes=_split(classes),
+        max_detections=max_detections,
+        labels=labels,
+    )
+
+
+def _split(texts: Sequence[str]) -> list[str] | None:
+    """The labels in ``person,dog``; one that has a comma of its own is put in double quotes."""
+    if not texts:
+        return None
+    labels = [label.strip() for row in csv.reader(texts, skipinitialspace=True) for label in row if label.strip()]
+    if not labels:
+        raise UsageError("--classes names no label: name some of the model's, with commas between them")
+    return labels

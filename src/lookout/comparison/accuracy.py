@@ -103,7 +103,9 @@ def judge(
         images=len(images),
         objects=sum(not truth.crowd for truth in truths),
         categories=len({truth.category_id for truth in truths if not truth.crowd}),
-        unknown=tuple(name for category_id, name in sorted(annotations.categories.items()) if category_id not in wanted),
+        unknown=tuple(
+            name for category_id, name in sorted(annotations.categories.items()) if category_id not in wanted
+        ),
         failed=tuple(sample for sample in samples if sample.answer is None),
         milliseconds=summarise([answer.elapsed_ms for answer in answers]),
         stages_ms={stage: float(np.mean([a.timings_ms[stage] for a in answers])) for stage in STAGES if answers},

@@ -129,9 +129,10 @@ def result_entry(image_id: int, category_id: int, detection: Detection) -> dict[
 def _inside(folder: Path, name: str) -> Path | None:
     """The file of that name in the folder, with or without the folders that the name begins with."""
     relative = PurePosixPath(name)
-    candidates = [relative.name] if relative.is_absolute() or ".." in relative.parts else [relative, relative.name]
+    strays = relative.is_absolute() or ".." in relative.parts
+    candidates = [folder / relative.name] if strays else [folder / relative, folder / relative.name]
     try:
-        return next((folder / candidate for candidate in candidates if (folder / candidate).is_file()), None)
+        return next((candidate for candidate in candidates if candidate.is_file()), None)
     except (OSError, ValueError):  # a name that is too long, or no name at all
         return None
 

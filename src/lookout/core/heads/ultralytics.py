@@ -32,7 +32,9 @@ class YoloV5Head:
             raise ValueError(f"outputs of {shapes(outputs)} do not fit YOLOv5 with {self.classes} classes")
         rows = outputs[0][0]
         rows = rows[rows[:, 4] > confidence]
-        return classify(corners(rows[:, :2], rows[:, 2:4]), rows[:, 4], rows[:, 5:], confidence, every_class=every_class)
+        return classify(
+            corners(rows[:, :2], rows[:, 2:4]), rows[:, 4], rows[:, 5:], confidence, every_class=every_class
+        )
 
 
 @dataclass(frozen=True, slots=True)
