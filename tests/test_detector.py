@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -327,7 +328,8 @@ def photographs():
 
 @cache
 def real_answers(model, engine, threads):
-    detector = open_detector(load_model(shared("models", f"{model}.cfg")), engine, threads=threads)
+    suffix = ".cfg" if model in REAL else ".onnx"
+    detector = open_detector(load_model(shared("models", model + suffix)), engine, threads=threads)
     answers = detect_all(detector, photographs())
     detector.close()
     return answers
@@ -381,10 +383,24 @@ def test_one_and_two_threads_find_the_same_to_the_last_bit(model, engine):
     assert real_answers(model, engine, 1) == real_answers(model, engine, 2)
 
 
-@pytest.mark.parametrize("model", REAL)
+@pytest.mark.parametrize("model", [*REAL, "yolox_nano"])
 def test_engines_agree_on_real_networks(model, engine):
-    compare(
-        real_answers(model, "opencv", 2), real_answers(model, engine, 2), 0.25, confidence=1e-3, overlap=0.99, edge=0
+    """The same labels, confidences within a thousandth, boxes within a pixel, on all 64 images."""
+    expected, found = real_answers(model, "opencv", 2), real_answers(model, engine, 2)
+    assert sum(map(len, expected)) > 100
+    for one_image, other_image in zip(expected, found, strict=True):
+        rest = list(other_image)
+        for one in one_image:
+            rest.remove(next(other for other in rest if is_same_object(one, other)))
+        assert rest == []
+
+
+def is_same_object(one, other):
+    sides = zip(dataclasses.astuple(one.box), dataclasses.astuple(other.box), strict=True)
+    return (
+        one.label == other.label
+        and abs(one.confidence - other.confidence) <= 1e-3
+        and all(abs(a - b) <= 1 for a, b in sides)
     )
 
 

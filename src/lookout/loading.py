@@ -12,10 +12,11 @@ from lookout.detector import Detector, open_detector
 from lookout.errors import UsageError
 from lookout.models.labels import canonical
 from lookout.models.model import Model
+from lookout.models.onnx_heads import OnnxFamily
 from lookout.models.store import load_model
 
 
-def load(
+def load(  # noqa: PLR0913  each setting by its name
     model: str | Path,
     *,
     engine: str | None = None,
@@ -25,6 +26,8 @@ def load(
     classes: Iterable[str] | None = None,
     max_detections: int = MAX_DETECTIONS,
     labels: Path | None = None,
+    head: OnnxFamily | None = None,
+    offline: bool = False,
 ) -> Detector:
     """A detector, ready to be called.
 
@@ -32,14 +35,21 @@ def load(
     made, or a name in the catalog, which is then fetched. ``engine``: ``onnxruntime``, ``opencv`` or
     ``openvino``; without one, ONNX Runtime where it is installed, else OpenCV. ``threads``: how many cores one
     inference may use; None for all. ``confidence``, ``iou``, ``max_detections``: see ``Selection``.
-    ``classes``: the labels wanted; None for all. ``labels``: a file with one label a line.
+    ``classes``: the labels wanted; None for all. ``labels``: a file with one label a line. ``head``: the
+    family of an ``.onnx`` file's head, where its shapes don't tell. ``offline``: fetch nothing.
 
     Raises ``UsageError`` (with ``UnknownModelError``, ``UnknownEngineError``), ``ModelError``, ``EngineError``
     and ``MissingExtraError``.
     """
-    loaded = load_model(model, labels=labels)
-    wanted = None if classes is None else _class_ids(loaded, classes)
-    return open_detector(loaded, engine, threads, Selection(confidence, iou, wanted, max_detections))
+    loaded = load_model(model, labels=labels, head=head, offline=offline)
+    return open_detector(loaded, engine, threads, select(loaded, confidence, iou, classes, max_detections))
+
+
+def select(
+    model: Model, confidence: float, iou: float, classes: Iterable[str] | None = None, most: int = MAX_DETECTIONS
+) -> Selection:
+    """What counts as an object of this model, its classes by their labels. Raises ``UsageError`` for unknown ones."""
+    return Selection(confidence, iou, None if classes is None else _class_ids(model, classes), most)
 
 
 def _class_ids(model: Model, classes: Iterable[str]) -> frozenset[int]:

@@ -75,9 +75,9 @@ class Video:
             if number % every == 0:
                 yield VideoFrame(number, time_s, self._retrieve(number))
         if not self.decoded:
-            raise VideoError(f"{self.path} has no frame that can be decoded")
+            raise VideoError("the video has no frame that can be decoded")
         if self.frames and self.decoded < self.frames and time_s + 2 / self.fps < self.frames / self.fps:
-            raise VideoError(f"{self.path} breaks off: {self.decoded} of {self.frames} frames could be read")
+            raise VideoError(f"the video breaks off: {self.decoded} of {self.frames} frames could be read")
 
     def close(self) -> None:
         """Close the file."""
@@ -88,7 +88,7 @@ class Video:
     def _retrieve(self, number: int) -> ImageArray:
         decoded, image_bgr = self._capture.retrieve()
         if not decoded or image_bgr is None or image_bgr.ndim != 3:
-            raise VideoError(f"{self.path} can't be decoded at frame {number}")
+            raise VideoError(f"the video can't be decoded at frame {number}")
         pixels: ImageArray = image_bgr.astype(np.uint8, copy=False)
         return pixels
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from helpers.darknet_weights import make_weights
+from helpers.file_server import PROXIES, Page, file_server
 from lookout.core.framing import InputFormat
 from lookout.core.heads import DarknetHead, YoloLayer, YoloxHead
 from lookout.errors import DarknetError, ModelError, UnknownModelError, UsageError
 from lookout.models import store
-from lookout.models.catalog import CATALOG
+from lookout.models.catalog import CATALOG, ModelSpec, RemoteFile
 from lookout.models.labels import COCO
 from lookout.models.model import Model
-from lookout.models.store import cache_folder, load_model
+from lookout.models.store import bundled, cache_folder, import_darknet_pair, load_model, presence
 
 CFG = """\
 [net]
@@ -208,7 +211,7 @@ def test_an_imported_folder_is_a_model(folder, cache, monkeypatch):
     assert load_model(model.folder, cache=cache) == model
     monkeypatch.chdir(model.folder.parent)
     assert load_model(model.digest, cache=cache) == model
-    with pytest.raises(UsageError, match="leave --labels out"):
+    with pytest.raises(UsageError, match="leave --labels and --head out"):
         load_model(model.folder, labels=folder / "tiny.names", cache=cache)
 
 
@@ -395,3 +398,307 @@ def test_without_xdg_the_cache_is_at_home(tmp_path, monkeypatch, value):
 
 def test_the_cache_of_tests_is_not_the_users(tmp_path_factory):
     assert cache_folder().is_relative_to(tmp_path_factory.getbasetemp())
+
+
+# Names: what is fetched for them, and what is taken from where it lies. The server stands for the real ones.
+
+FILES = {"pet.cfg": CFG.encode(), "pet.weights": make_weights(CFG), "pet.names": b"cat\ndog\n"}
+WHOLE = {f"pet/{name}": body for name, body in FILES.items()}
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A web server that offers the files of a model under /good/."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    with file_server() as server:
+        server.pages = {f"/good/{name}": Page(body) for name, body in FILES.items()}
+        yield server
+
+
+def offer(monkeypatch, *places):
+    """Put the model "pet" into the catalog, its files at these addresses."""
+    files = [
+        RemoteFile(name, len(body), hashlib.sha256(body).hexdigest(), tuple(f"{place}/{name}" for place in places))
+        for name, body in FILES.items()
+    ]
+    monkeypatch.setitem(CATALOG, "pet", ModelSpec("pet", tuple(files), "none", 64, None))
+    return CATALOG["pet"]
+
+
+def put(cache, **changes):
+    """Put the published files where downloads go, some of them changed."""
+    folder = cache / "downloads" / "pet"
+    folder.mkdir(parents=True)
+    for name, body in FILES.items():
+        (folder / name).write_bytes(changes.get(name.partition(".")[2], body))
+    return folder
+
+
+def downloaded(cache):
+    """The files below the cache's downloads: parts too, if any were left."""
+    folder = cache / "downloads"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_model_is_fetched_by_its_name(server, cache, monkeypatch):
+    spec = offer(monkeypatch, f"{server.url}/good")
+    assert presence(spec, cache) == "no"
+    news = []
+    model = load_model("pet", cache=cache, notify=news.append)
+    assert (model.name, model.labels) == ("pet", ("cat", "dog"))
+    assert downloaded(cache) == WHOLE
+    assert server.paths == ["/good/pet.cfg", "/good/pet.weights", "/good/pet.names"]
+    assert [entry for entry in news if isinstance(entry, str)] == [
+        f"fetching {name} from {server.url}/good/{name}" for name in FILES
+    ]
+    assert presence(spec, cache) == "downloaded"
+
+
+def test_the_second_time_nothing_is_asked_for(server, cache, monkeypatch):
+    offer(monkeypatch, f"{server.url}/good")
+    first = load_model("pet", cache=cache)
+    server.asked.clear()
+    assert load_model("pet", cache=cache) == first
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("missing", FILES)
+def test_only_what_is_missing_is_fetched(server, cache, monkeypatch, missing):
+    spec = offer(monkeypatch, f"{server.url}/good")
+    (put(cache) / missing).unlink()
+    assert presence(spec, cache) == "partly"
+    load_model("pet", cache=cache)
+    assert server.paths == [f"/good/{missing}"]
+    assert downloaded(cache) == WHOLE
+
+
+def test_what_was_imported_needs_its_weights_no_more(server, cache, monkeypatch):
+    spec = offer(monkeypatch, f"{server.url}/good")
+    first = load_model("pet", cache=cache)
+    (cache / "downloads" / "pet" / "pet.weights").unlink()
+    assert presence(spec, cache) == "imported"
+    assert load_model("pet", cache=cache, offline=True) == first
+
+
+def test_a_name_and_its_files_are_the_same_model(server, cache, monkeypatch, tmp_path):
+    offer(monkeypatch, f"{server.url}/good")
+    for name, body in FILES.items():
+        (tmp_path / name).write_bytes(body)
+    assert load_model("pet", cache=cache) == load_model(tmp_path / "pet.cfg", cache=cache)
+
+
+def test_files_that_were_put_there_by_hand_are_taken(server, cache, monkeypatch):
+    offer(monkeypatch, f"{server.url}/good")
+    put(cache)
+    assert load_model("pet", cache=cache).labels == ("cat", "dog")
+    assert server.asked == []
+
+
+WRONG = {
+    "cut short": lambda body: body[:-1],
+    "changed": lambda body: b"?" + body[1:],
+    "no text": lambda body: b"\xff" * len(body),
+    "empty": lambda body: b"",
+}
+
+
+@pytest.mark.parametrize("suffix", ["cfg", "weights", "names"])
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_a_damaged_file_is_fetched_again(server, cache, monkeypatch, suffix, change):
+    offer(monkeypatch, f"{server.url}/good")
+    put(cache, **{suffix: change(FILES[f"pet.{suffix}"])})
+    news = []
+    assert load_model("pet", cache=cache, notify=news.append).labels == ("cat", "dog")
+    assert server.paths == [f"/good/pet.{suffix}"]
+    assert downloaded(cache) == WHOLE
+    assert news[0].endswith("it is fetched again")
+
+
+@pytest.mark.parametrize("suffix", ["cfg", "weights", "names"])
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_a_damaged_file_is_not_used_offline(server, cache, monkeypatch, suffix, change):
+    offer(monkeypatch, f"{server.url}/good")
+    put(cache, **{suffix: change(FILES[f"pet.{suffix}"])})
+    with pytest.raises(ModelError, match=rf"pet\.{suffix} has .* published"):
+        load_model("pet", cache=cache, offline=True)
+    assert server.asked == []
+    assert imported(cache) == []
+
+
+@pytest.mark.parametrize("labels", [b"cow\nhen\n", b"\xff" * 8, b""])
+def test_labels_that_were_changed_after_the_import_are_noticed(server, cache, monkeypatch, labels):
+    offer(monkeypatch, f"{server.url}/good")
+    load_model("pet", cache=cache)
+    (cache / "downloads" / "pet" / "pet.names").write_bytes(labels)
+    assert load_model("pet", cache=cache).labels == ("cat", "dog")
+    assert server.paths[-1] == "/good/pet.names"
+
+
+def test_offline_nothing_is_asked_for_and_the_user_told_what_to_fetch(server, cache, monkeypatch):
+    offer(monkeypatch, f"{server.url}/good", "http://mirror.example")
+    (put(cache) / "pet.cfg").unlink()
+    (cache / "downloads" / "pet" / "pet.names").unlink()
+    with pytest.raises(ModelError) as caught:
+        load_model("pet", cache=cache, offline=True)
+    message = str(caught.value)
+    for name in ("pet.cfg", "pet.names"):
+        assert f"get it from {server.url}/good/{name} or http://mirror.example/{name}" in message
+        assert f"put it at {cache / 'downloads' / 'pet' / name}" in message
+    assert "pet.weights" not in message
+    assert server.asked == []
+
+
+def test_offline_what_is_here_is_used(server, cache, monkeypatch):
+    offer(monkeypatch, f"{server.url}/good")
+    put(cache)
+    assert load_model("pet", cache=cache, offline=True).labels == ("cat", "dog")
+    assert server.asked == []
+
+
+def test_a_failure_keeps_the_files_that_came_before_it(server, cache, monkeypatch):
+    del server.pages["/good/pet.names"]
+    offer(monkeypatch, f"{server.url}/good")
+    with pytest.raises(ModelError, match=r"pet\.names is not here and could not be fetched"):
+        load_model("pet", cache=cache)
+    assert downloaded(cache) == {name: body for name, body in WHOLE.items() if name != "pet/pet.names"}
+    assert imported(cache) == []
+
+
+def test_a_failure_names_all_that_is_missing(server, cache, monkeypatch):
+    server.pages.clear()
+    offer(monkeypatch, f"{server.url}/good")
+    with pytest.raises(ModelError) as caught:
+        load_model("pet", cache=cache)
+    for name in FILES:
+        assert f"{server.url}/good/{name}" in str(caught.value)
+        assert f"put it at {cache / 'downloads' / 'pet' / name}" in str(caught.value)
+    assert server.paths == ["/good/pet.cfg"]
+    assert downloaded(cache) == {}
+
+
+def test_a_cache_for_downloads_that_cannot_be_written_is_named(server, cache, monkeypatch):
+    cache.write_text("a file where a folder should be")
+    offer(monkeypatch, f"{server.url}/good")
+    with pytest.raises(ModelError, match="XDG_CACHE_HOME"):
+        load_model("pet", cache=cache)
+
+
+def test_a_folder_of_that_name_comes_before_the_catalog(tmp_path, monkeypatch, server, cache):
+    offer(monkeypatch, f"{server.url}/good")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pet").mkdir()
+    with pytest.raises(ModelError, match="holds no readable model"):
+        load_model("pet", cache=cache)
+    assert server.asked == []
+
+
+@pytest.fixture
+def bundle(folder, monkeypatch):
+    """A package that has a network of its own."""
+    module = ModuleType("lookout.models.bundled")
+    module.NAME, module.CFG = "lookout-tiny", folder / "tiny.cfg"
+    monkeypatch.setitem(sys.modules, "lookout.models.bundled", module)
+
+
+def test_the_network_of_the_package_is_a_model_by_its_name(bundle, cache):
+    model = load_model("lookout-tiny", cache=cache, offline=True)
+    assert model.labels == ("cat", "dog")
+    assert not (cache / "downloads").exists()
+
+
+def test_it_is_named_among_the_others(bundle, cache):
+    with pytest.raises(UnknownModelError, match=r"lookout-tiny, yolo-fastest-1\.1"):
+        load_model("lookout-huge", cache=cache)
+
+
+def test_a_package_without_a_network_has_the_catalog_alone(cache, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lookout.models.bundled", None)
+    assert bundled() is None
+    with pytest.raises(UnknownModelError, match="there is no model 'lookout-tiny'"):
+        load_model("lookout-tiny", cache=cache)
+
+
+def test_a_fault_within_the_bundle_is_not_taken_for_its_absence(monkeypatch):
+    def fail(name):
+        raise ModuleNotFoundError("No module named 'elsewhere'", name="elsewhere")
+
+    monkeypatch.setattr(store, "import_module", fail)
+    with pytest.raises(ModuleNotFoundError):
+        bundled()
+
+
+# A pair of Darknet files of any names.
+
+
+@pytest.fixture
+def pair(folder):
+    return folder / "tiny.cfg", (folder / "tiny.weights").rename(folder / "best_9000.backup")
+
+
+def test_a_pair_of_any_names_becomes_a_model_in_the_cache(pair, cache):
+    model = import_darknet_pair(*pair, cache=cache)
+    assert (model.name, model.labels) == ("tiny", ("cat", "dog"))
+    assert model.folder == cache / "networks" / model.digest
+
+
+def test_a_pair_becomes_a_folder_that_is_a_model_without_it(pair, tmp_path, cache):
+    out = tmp_path / "some" / "where"
+    model = import_darknet_pair(*pair, out=out, cache=cache)
+    for path in pair:
+        path.unlink()
+    assert model.folder == out
+    assert load_model(out, cache=cache) == model
+    assert not cache.exists()
+
+
+def test_importing_a_pair_again_changes_nothing(pair, tmp_path, cache, monkeypatch):
+    first = import_darknet_pair(*pair, out=tmp_path / "out", cache=cache)
+    monkeypatch.setattr(store, "import_darknet", no_import)
+    assert import_darknet_pair(*pair, out=tmp_path / "out", cache=cache) == first
+
+
+def test_a_pair_goes_into_an_empty_folder(pair, tmp_path, cache, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    assert import_darknet_pair(*pair, out=Path(), cache=cache).folder == tmp_path / "out"
+
+
+def test_a_folder_with_something_else_in_it_is_not_touched(pair, tmp_path, cache):
+    (tmp_path / "notes.txt").write_text("dear")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="holds something else already: name another folder with --out"):
+        import_darknet_pair(*pair, out=tmp_path, cache=cache)
+    other = tmp_path / "other.names"
+    other.write_text("cow\nhen\n")
+    model = import_darknet_pair(*pair, out=tmp_path / "out", cache=cache)
+    with pytest.raises(UsageError, match="holds something else"):
+        import_darknet_pair(*pair, labels=other, out=tmp_path / "out", cache=cache)
+    assert Model.open(tmp_path / "out") == model
+    assert set(before) <= set(tmp_path.rglob("*"))
+
+
+def test_what_comes_into_the_folder_meanwhile_is_not_lost(pair, tmp_path, cache, monkeypatch):
+    real = store.import_darknet
+
+    def somebody_writes_there(*args, **kwargs):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "notes.txt").write_text("dear")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(store, "import_darknet", somebody_writes_there)
+    with pytest.raises(ModelError, match=r"can't be written .*name another folder with --out"):
+        import_darknet_pair(*pair, out=tmp_path / "out", cache=cache)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_a_missing_file_of_a_pair_is_named(pair, tmp_path, cache):
+    with pytest.raises(ModelError, match=r"none\.weights can't be read"):
+        import_darknet_pair(pair[0], tmp_path / "none.weights", cache=cache)
+
+
+def test_a_pair_that_does_not_belong_together_names_both(pair, tmp_path, cache):
+    pair[1].write_bytes(pair[1].read_bytes()[:-4])
+    with pytest.raises(DarknetError, match=r"best_9000\.backup holds .* where tiny\.cfg needs"):
+        import_darknet_pair(*pair, out=tmp_path / "out", cache=cache)
+    assert not (tmp_path / "out").exists()

@@ -12,6 +12,7 @@ from lookout.apps import console
 from lookout.apps.compare_commands import compare, send
 from lookout.apps.detect_commands import detect
 from lookout.apps.evaluate_commands import evaluate
+from lookout.apps.model_commands import models
 from lookout.apps.serve_commands import emulator, serve
 from lookout.apps.stack_commands import stack
 
@@ -29,3 +30,4 @@ main.add_command(send)
 main.add_command(compare)
 main.add_command(emulator)
 main.add_command(stack)
+main.add_command(models)

@@ -12,12 +12,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import click
 from rich import box, progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from lookout.errors import LookoutError, MissingExtraError
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
     from lookout.comparison.report import Averages, Report, Row
     from lookout.comparison.samples import Sample
     from lookout.core.detections import Detection
+    from lookout.models.download import Received
+    from lookout.models.model import Model
 
 INTERRUPTED = 130
 # What a shell makes of a program that ends because nobody reads on.
@@ -254,3 +263,71 @@ def standard_output() -> Console:
     """Standard output; a pipe or file is as wide as the table needs."""
     console = Console()
     return console if console.is_terminal else Console(width=120)
+
+
+class Downloads:
+    """What is being fetched: on a terminal a bar, elsewhere lines; on standard error, and only where there is news."""
+
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._console = Console(stderr=True)
+        self._bar = progress.Progress(*columns, console=self._console, transient=True)
+        self._tasks: dict[str, progress.TaskID] = {}
+
+    def notify(self, news: str | Received) -> None:
+        """Take news in words, or how much of a file is here."""
+        if isinstance(news, str):
+            self._console.print(news, markup=False, highlight=False, soft_wrap=True)
+        elif self._console.is_terminal:
+            if news.file.name not in self._tasks:
+                self._bar.start()
+                self._tasks[news.file.name] = self._bar.add_task(news.file.name, total=news.file.size)
+            self._bar.update(self._tasks[news.file.name], completed=news.size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._tasks:
+            self._bar.stop()
+
+
+def load_model(reference: str, labels: Path | None, *, offline: bool) -> Model:
+    """The model that a command runs with; what has to be fetched for it is shown. Raises as the store does."""
+    from lookout.models.store import load_model as load
+
+    with Downloads() as downloads:
+        return load(reference, labels=labels, offline=offline, notify=downloads.notify)
+
+
+def print_models(documents: Iterable[Mapping[str, Any]]) -> None:
+    """The table of ``lookout models list``; narrow enough for a terminal of 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for name, justify in _MODEL_COLUMNS.items():
+        table.add_column(name, justify=justify, no_wrap=True)
+    for document in documents:
+        accuracy = document["accuracy"] or {"ap": None, "ap50": None, "input_size": None}
+        figures = (document["input_size"], accuracy["ap"], accuracy["ap50"], accuracy["input_size"])
+        texts = ("-" if figure is None else str(figure) for figure in figures)
+        table.add_row(document["name"], f"{document['size'] / 1e6:.1f}", *texts, document["licence"], document["here"])
+    _console().print(table)
+
+
+_MODEL_COLUMNS: dict[str, Literal["left", "right"]] = {
+    "Name": "left",
+    "MB": "right",
+    "Input": "right",
+    "AP": "right",
+    "AP50": "right",
+    "at": "right",
+    "Licence": "left",
+    "Here": "left",
+}

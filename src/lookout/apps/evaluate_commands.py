@@ -177,7 +177,9 @@ def _footer(accuracy: Accuracy, description: str, spare: int) -> list[str]:
     ]
     if accuracy.unknown:
         names = ", ".join(accuracy.unknown[:5]) + (", ..." if len(accuracy.unknown) > 5 else "")
-        lines.append(f"Left out of the average: {len(accuracy.unknown)} categories without a label ({names}).")
+        lines.append(
+            f"Left out of the average: {len(accuracy.unknown)} categories that no wanted label names ({names})."
+        )
     if accuracy.failed:
         lines.append(f"Counted as images without detections, since they failed: {len(accuracy.failed)}.")
     if spare:

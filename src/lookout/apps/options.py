@@ -48,12 +48,19 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-model = click.option(
-    "--model",
-    required=True,
-    envvar="LOOKOUT_MODEL",
-    metavar="M",
-    help="A Darknet .cfg (its .weights beside it), an .onnx file, or a name in the catalog.",
+offline = click.option(
+    "--offline", is_flag=True, envvar="LOOKOUT_OFFLINE", help="Fetch nothing: use a model that is here, or fail."
+)
+# Whoever takes a model takes --offline too.
+model = together(
+    click.option(
+        "--model",
+        required=True,
+        envvar="LOOKOUT_MODEL",
+        metavar="M",
+        help="A Darknet .cfg (its .weights beside it), an .onnx file, or a name of lookout models list.",
+    ),
+    offline,
 )
 labels = click.option(
     "--labels",

@@ -27,6 +27,7 @@ def stack() -> None:
 @click.option(
     "--model", envvar="LOOKOUT_MODEL", metavar="M", help="As of lookout detect; needed on the emulator, unused on AWS."
 )
+@options.offline
 @options.labels
 @options.engine
 @options.confidence
@@ -49,7 +50,7 @@ def up(name: str, model: str | None, labels: Path | None, image_uri: str | None,
     from lookout.engines import choose
 
     account = account_of_environment()
-    image, model_folder = _function_code(account, model, labels, image_uri)
+    image, model_folder = _function_code(account, model, labels, image_uri, offline=settings["offline"])
     wanted = StackSettings(
         image_uri=image,
         model_folder=model_folder,
@@ -89,15 +90,16 @@ def down(name: str, *, yes: bool) -> None:
     click.echo(f"{name} is gone from {_place(account)}.")
 
 
-def _function_code(account: Account, model: str | None, labels: Path | None, image_uri: str | None) -> tuple[str, str]:
+def _function_code(
+    account: Account, model: str | None, labels: Path | None, image_uri: str | None, *, offline: bool
+) -> tuple[str, str]:
     """The function's image, and where its model is."""
     from lookout.cloud.stack import EMULATED_IMAGE, IMAGE_MODEL_FOLDER
-    from lookout.models.store import load_model
 
     if account.emulated:
         if model is None:
             raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
-        return EMULATED_IMAGE, str(load_model(model, labels=labels).folder)
+        return EMULATED_IMAGE, str(console.load_model(model, labels, offline=offline).folder)
     if image_uri is None:
         raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
     return image_uri, IMAGE_MODEL_FOLDER

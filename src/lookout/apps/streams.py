@@ -19,12 +19,13 @@ class Stream:
 
     def __init__(self, path: Path | None, *, whole: bool = False) -> None:
         self._name = str(path) if path else "standard output"
-        self._path = path
-        self._partial = path.with_name(f".lookout-{os.getpid()}.partial") if path and whole else None
+        self._path = path.resolve() if path else None  # what a link leads to is written, not the link
+        beside = whole and self._path and (self._path.is_file() or not self._path.exists())  # but for a device
+        self._partial = self._path.with_name(f".lookout-{os.getpid()}.partial") if self._path and beside else None
         if path and path.is_dir():
             raise UsageError(f"{path} is a folder: name a file with --out")
         try:
-            self._file = _open(self._partial or path)
+            self._file = _open(self._partial or self._path)
         except OSError as error:
             raise UsageError(f"{self._name} can't be written ({error.strerror}): name another with --out") from error
 

@@ -104,7 +104,7 @@ class CsvWriter(_ToStream):
 
     def __init__(self, stream: Stream, *, video: bool = False) -> None:
         super().__init__(stream)
-        self._rows = csv.writer(stream, lineterminator="\n")
+        self._rows = csv.writer(_UnixLines(stream))
         self._rows.writerow([*(("video", "frame", "time") if video else ("image",)), "label", "confidence", *BOX])
 
     def write(self, outcome: Outcome) -> None:
@@ -113,6 +113,16 @@ class CsvWriter(_ToStream):
         for found in outcome.objects:
             document = found.to_json()
             self._rows.writerow([*where.values(), document["label"], document["accuracy"], *document["box"]])
+
+
+class _UnixLines:
+    """Ends csv's rows as other tools here end lines; told so itself, csv would leave a carriage return unquoted."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> None:
+        self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 class CocoWriter(_ToStream):

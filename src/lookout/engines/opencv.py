@@ -23,7 +23,7 @@ class OpenCvEngine:
             self._net = cv2.dnn.readNetFromONNX(str(network))
             self._outputs = self._net.getUnconnectedOutLayersNames()
         except cv2.error as error:
-            raise EngineError(f"OpenCV can't load the network: {error.err}") from error
+            raise EngineError(f"OpenCV can't load the network: {_first_line(error)}; another engine may") from error
         self._lock = threading.Lock()  # a cv2.dnn.Net keeps its input: one inference at a time
 
     def infer(self, blob: FloatArray) -> list[FloatArray]:
@@ -33,9 +33,15 @@ class OpenCvEngine:
                 self._net.setInput(blob)
                 outputs = self._net.forward(self._outputs)
         except cv2.error as error:
-            raise EngineError(f"OpenCV can't run the network: {error.err}") from error
+            raise EngineError(f"OpenCV can't run the network: {_first_line(error)}; another engine may") from error
         return [np.asarray(output, np.float32) for output in outputs]
 
     def close(self) -> None:
         """See ``Engine``."""
         del self._net
+
+
+def _first_line(error: cv2.error) -> str:
+    """What is wrong; the lines after it are OpenCV's own source."""
+    lines = [line.lstrip("> ").rstrip(", ") for line in str(error.err or error).splitlines()]
+    return next((line.removesuffix(", where") for line in lines if line), "it does not say why")

@@ -52,13 +52,16 @@ def canonical(label: str) -> str:
 def labels_file(network: Path, chosen: Path | None = None) -> Path | None:
     """Where a network's labels are, None where there is no such file.
 
-    The ``chosen`` file, else ``<stem>.names`` beside the network, else the only ``*.names`` file in its folder.
+    The ``chosen`` file, else ``<stem>.names`` beside the network, else the only ``*.names`` file in its folder;
+    not so for an ONNX file, which may hold its labels itself.
     """
     if chosen is not None:
         return chosen
     own = network.with_suffix(".names")
     if own.is_file():
         return own
+    if network.suffix == ".onnx":
+        return None
     others = list(network.parent.glob("*.names"))
     return others[0] if len(others) == 1 else None
 

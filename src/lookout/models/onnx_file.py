@@ -118,7 +118,7 @@ def _fix_input(model: Any, metadata: Mapping[str, str], name: str) -> tuple[int,
     if _shape(graph.input[0]) != fixed:
         for side, number in zip(graph.input[0].type.tensor_type.shape.dim, fixed, strict=True):
             side.dim_value = number
-        _infer_outputs(model)
+        _infer_outputs(model, name)
     return fixed[3], fixed[2]
 
 
@@ -139,7 +139,7 @@ def _make_constant(graph: Any, value: Any, numbers: Any) -> None:
     graph.initializer.append(numpy_helper.from_array(np.array(numbers, dtype), value.name))
 
 
-def _infer_outputs(model: Any) -> None:
+def _infer_outputs(model: Any, name: str) -> None:
     """Shapes of the outputs, anew from the input's; a batch that stays open is of one picture."""
     from onnx import shape_inference
 
@@ -147,7 +147,10 @@ def _infer_outputs(model: Any) -> None:
         for size in value.type.tensor_type.shape.dim:
             if not size.HasField("dim_value"):
                 size.Clear()
-    inferred = shape_inference.infer_shapes(model, data_prop=True).graph
+    try:
+        inferred = shape_inference.infer_shapes(model, data_prop=True).graph
+    except shape_inference.InferenceError as error:
+        raise ModelError(f"{name} is a damaged network, or one that ONNX can't follow: {error}") from error
     for value, found in zip(model.graph.output, inferred.output, strict=True):
         value.CopyFrom(found)
         sizes = value.type.tensor_type.shape.dim

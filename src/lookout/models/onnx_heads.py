@@ -97,7 +97,8 @@ def _end_to_end(outputs: Shapes, input_wh: tuple[int, int], classes: int | None)
 def _detr(outputs: Shapes, input_wh: tuple[int, int], classes: int | None) -> Head | None:
     del input_wh, classes
     match outputs:
-        case [[1, queries, int(entries)], [1, boxes, 4]] if queries == boxes:
+        # Exporters may leave the number of queries open, under a name for each output.
+        case [[1, queries, int(entries)], [1, boxes, 4]] if queries == boxes or {type(queries), type(boxes)} == {str}:
             return DetrHead(entries)
         case [[1, _, int(entries)]] if entries > 4:
             return DetrHead(entries - 4)

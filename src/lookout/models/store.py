@@ -1,8 +1,9 @@
-"""Where models come from: a file, a folder, or the catalog; imported once, then kept in the cache.
+"""Where models come from: a file, a folder, the package, or the catalog; imported once, then kept in the cache.
 
 The cache is ``$XDG_CACHE_HOME/lookout`` (``~/.cache/lookout``)::
 
-    downloads/<model>/<file>             as published, verified by its SHA-256
+    downloads/<model>/<file>             as published, verified by its SHA-256 whenever it is used
+                      <file>.part        what has come of it, to be continued
     networks/<digest>/network.onnx       imported, under the digest of all it was made from
                       model.json
 
@@ -16,23 +17,42 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-
-import urllib3
+from typing import Literal
 
 from lookout.errors import ModelError, UnknownModelError, UsageError
-from lookout.models.catalog import CATALOG, ModelSpec, RemoteFile
+from lookout.models.catalog import CATALOG, ModelSpec
 from lookout.models.darknet import import_darknet
+from lookout.models.download import Notify, read_copy, silent
 from lookout.models.labels import check_labels, labels_file, read_labels
 from lookout.models.model import DESCRIPTION, NETWORK, Model
 from lookout.models.onnx_file import OnnxNetwork, read_onnx
+from lookout.models.onnx_heads import OnnxFamily
+from lookout.models.published import download_folder, is_downloaded, obtain
 
 # Part of every digest: change it when the importer makes another network of the same files.
 IMPORTER = "lookout-importer 2"
 
-_TIMEOUT = urllib3.Timeout(connect=10, read=60)
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """The network that comes with the package: its name, and its cfg, with weights and labels beside it."""
+
+    name: str
+    cfg: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file that a network is made of."""
+
+    name: str
+    data: bytes
+    sha256: str
 
 
 def cache_folder() -> Path:
@@ -46,50 +66,168 @@ def cache_folder() -> Path:
         raise UsageError("this user has no home to keep models in: set XDG_CACHE_HOME") from error
 
 
-def load_model(reference: str | Path, *, labels: Path | None = None, cache: Path | None = None) -> Model:
+def load_model(
+    reference: str | Path,
+    *,
+    labels: Path | None = None,
+    head: OnnxFamily | None = None,
+    cache: Path | None = None,
+    offline: bool = False,
+    notify: Notify = silent,
+) -> Model:
     """The model that a reference names, ready to run.
 
     ``reference`` is a Darknet ``.cfg`` (its ``.weights`` beside it, of the same stem), an ``.onnx`` file, a
-    folder that an import made, or a name in the catalog. ``labels``: a file with one label a line, in place of
-    those found beside the network.
+    folder that an import made, or a name (see ``pull``). ``labels``: a file with one label a line, in place of
+    those found beside the network. ``head``: the family of an ``.onnx`` file's head, where its shapes don't tell.
 
     Raises ``UnknownModelError``, ``ModelError`` and ``UsageError``.
     """
-    cache = cache or cache_folder()
     path = Path(reference)
     try:
         if path.is_dir():
-            if labels is not None:
-                raise UsageError(f"{path} is an imported model and has its labels: leave --labels out")
+            if labels is not None or head is not None:
+                raise UsageError(f"{path} is an imported model and has its labels: leave --labels and --head out")
             return Model.open(path.resolve())
         there = path.is_file()
     except OSError as error:  # a name that is too long, a folder that may not be read
         raise UnknownModelError(f"the model {reference} can't be looked at: {error.strerror}") from error
-    if not there:
-        path = _fetch(_spec(str(reference)), cache / "downloads")
-    return _imported(path, labels_file(path, labels), cache)
+    if there:
+        return _imported(path, _sources(path), labels_file(path, labels), cache or cache_folder(), head=head)
+    model = pull(str(reference), labels=labels, cache=cache, offline=offline, notify=notify)
+    if head is not None:
+        raise UsageError(f"the head of {reference} is known: leave --head out")
+    return model
 
 
-def _imported(network: Path, labels_path: Path | None, cache: Path) -> Model:
-    """The model that a network file becomes: from the cache, or imported into it now."""
-    sources = _sources(network)
+def pull(
+    name: str,
+    *,
+    labels: Path | None = None,
+    cache: Path | None = None,
+    offline: bool = False,
+    notify: Notify = silent,
+) -> Model:
+    """The model of that name, which comes with the package, or is in the catalog and fetched where it is not here.
+
+    ``notify`` is told what is fetched. ``offline``: nothing is. Raises as ``load_model`` does.
+    """
+    cache = cache or cache_folder()
+    ours = bundled()
+    if ours and ours.name == name:
+        return _imported(ours.cfg, _sources(ours.cfg), labels_file(ours.cfg, labels), cache)
+    spec = find_spec(name)
+    if model := find_imported(spec, labels, cache):
+        return model
+    copies = obtain(spec, download_folder(spec, cache), offline=offline, notify=notify)
+    sources = [_Source(copy.file.name, copy.data, copy.file.sha256) for copy in copies if copy.file in spec.network]
+    network = copies[0].path
+    return _imported(network, sources, labels_file(network, labels), cache)
+
+
+def import_darknet_pair(
+    cfg: Path, weights: Path, *, labels: Path | None = None, out: Path | None = None, cache: Path | None = None
+) -> Model:
+    """Import a Darknet network whose files have any names, into the folder ``out``, or into the cache.
+
+    Raises ``ModelError``, and ``UsageError`` where ``out`` holds something else.
+    """
+    sources = [_source(cfg), _source(weights)]
+    labels_path = labels_file(cfg, labels)
+    return _imported(cfg, sources, labels_path, cache or cache_folder(), out=out and out.resolve())
+
+
+def find_spec(name: str) -> ModelSpec:
+    """The catalog's model of that name. Raises ``UnknownModelError``."""
+    if name not in CATALOG:
+        ours = bundled()
+        names = [*([ours.name] if ours else []), *CATALOG]
+        raise UnknownModelError(
+            f"there is no model {name!r}: name a .cfg or .onnx file that exists, or one of {', '.join(names)}"
+        )
+    return CATALOG[name]
+
+
+def presence(spec: ModelSpec, cache: Path) -> Literal["downloaded", "imported", "partly", "no"]:
+    """What is here of a model: all its files, what was imported from them, some of it, or nothing.
+
+    By names and sizes alone; checksums are looked at where a file is used.
+    """
+    folder = download_folder(spec, cache)
+    if is_downloaded(spec, folder):
+        return "downloaded"
+    if find_imported(spec, None, cache):
+        return "imported"
+    return "partly" if folder.is_dir() and any(folder.iterdir()) else "no"
+
+
+def find_imported(spec: ModelSpec, labels: Path | None, cache: Path) -> Model | None:
+    """What was imported before from these published files; None where that was not done yet.
+
+    That needs no look at the network's files, as their checksums are known.
+    """
+    folder = download_folder(spec, cache)
+    if any(read_copy(file, folder / file.name).fault for file in spec.files if file not in spec.network):
+        return None
+    network = folder / spec.files[0].name
+    labels_path = labels_file(network, labels)
+    checksums = [file.sha256 for file in spec.network]
+    imported = cache / "networks" / _digest(network.name, checksums, read_labels(labels_path) if labels_path else None)
+    return Model.open(imported) if _is_whole(imported) else None
+
+
+def bundled() -> Bundled | None:
+    """The network that comes with the package; None where none does."""
+    try:
+        module = import_module("lookout.models.bundled")
+    except ModuleNotFoundError as error:
+        if error.name != "lookout.models.bundled":
+            raise
+        return None
+    return Bundled(module.NAME, module.CFG)
+
+
+def _imported(
+    network: Path,
+    sources: Sequence[_Source],
+    labels_path: Path | None,
+    cache: Path,
+    *,
+    out: Path | None = None,
+    head: OnnxFamily | None = None,
+) -> Model:
+    """The model that a network becomes: imported before, or now, into ``out`` or into the cache."""
     labels = read_labels(labels_path) if labels_path else None
-    digest = _digest(network.name, sources, labels)
-    folder = cache / "networks" / digest
+    digest = _digest(network.name, [source.sha256 for source in sources], labels, head)
+    folder = out or cache / "networks" / digest
+    if out:
+        _check_free(out, digest)
     if not _is_whole(folder):
-        made = _convert(network, sources, labels)
+        made = _convert(sources, labels, head)
         known = check_labels(made.labels if labels is None else labels, made.head.classes, network)
         model = Model(network.stem, folder, digest, made.input_format, made.head, known)
-        with _whole_folder(folder) as draft:
+        with _whole_folder(folder, in_cache=out is None) as draft:
             (draft / NETWORK).write_bytes(made.onnx)
             (draft / DESCRIPTION).write_text(model.description(), "utf-8")
     return Model.open(folder)
 
 
-def _sources(network: Path) -> list[bytes]:
-    """The contents of the files that a network is made of."""
+def _check_free(out: Path, digest: str) -> None:
+    """Raise ``UsageError`` where a folder holds anything but the model of that digest."""
+    try:
+        taken = any(out.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{out} can't be written ({error.strerror}): name another folder with --out") from error
+    if taken and not (_is_whole(out) and Model.open(out).digest == digest):
+        raise UsageError(f"{out} holds something else already: name another folder with --out")
+
+
+def _sources(network: Path) -> list[_Source]:
+    """The files that a network is made of."""
     if network.suffix == ".onnx":
-        return [_read(network)]
+        return [_source(network)]
     if network.suffix != ".cfg":
         raise UnknownModelError(
             f"{network} is no model: name a Darknet .cfg (with its .weights beside it) or an .onnx file"
@@ -97,24 +235,35 @@ def _sources(network: Path) -> list[bytes]:
     weights = network.with_suffix(".weights")
     if not weights.is_file():
         raise ModelError(f"{network} has no weights: put {weights.name} beside it")
-    return [_read(network), _read(weights)]
+    return [_source(network), _source(weights)]
 
 
-def _convert(network: Path, sources: list[bytes], labels: tuple[str, ...] | None) -> OnnxNetwork:
-    if network.suffix == ".onnx":
-        return read_onnx(sources[0], network.name, classes=None if labels is None else len(labels))
+def _source(path: Path) -> _Source:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror}") from error
+    return _Source(path.name, data, hashlib.sha256(data).hexdigest())
+
+
+def _convert(sources: Sequence[_Source], labels: tuple[str, ...] | None, head: OnnxFamily | None) -> OnnxNetwork:
+    if len(sources) == 1:
+        classes = None if labels is None else len(labels)
+        return read_onnx(sources[0].data, sources[0].name, family=head, classes=classes)
+    if head:
+        raise UsageError(f"{sources[0].name} says itself what head it has: leave --head out")
     cfg, weights = sources
-    names = network.name, network.with_suffix(".weights").name
-    imported = import_darknet(cfg.decode("utf-8", "replace"), weights, cfg_name=names[0], weights_name=names[1])
+    text = cfg.data.decode("utf-8", "replace")
+    imported = import_darknet(text, weights.data, cfg_name=cfg.name, weights_name=weights.name)
     return OnnxNetwork(imported.onnx, imported.input_format, imported.head, None)
 
 
-def _digest(name: str, sources: list[bytes], labels: tuple[str, ...] | None) -> str:
+def _digest(name: str, checksums: Sequence[str], labels: tuple[str, ...] | None, head: str | None = None) -> str:
     """SHA-256 of all that goes into an imported model, each part with its length, so that none runs into the next."""
     digest = hashlib.sha256()
-    for part in (IMPORTER.encode(), name.encode(), *sources, repr(labels).encode()):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
+    for part in (IMPORTER, name, *checksums, repr(labels), repr(head)):
+        digest.update(len(part.encode()).to_bytes(8, "big"))
+        digest.update(part.encode())
     return digest.hexdigest()
 
 
@@ -126,8 +275,11 @@ def _is_whole(folder: Path) -> bool:
 
 
 @contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill beside ``folder``, moved there once it is filled. Raises ``ModelError``."""
+def _whole_folder(folder: Path, *, in_cache: bool) -> Iterator[Path]:
+    """A folder to fill beside ``folder``, moved there once it is filled. Raises ``ModelError``.
+
+    In the cache it takes the place of a broken one; elsewhere only that of an empty one.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         workplace = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
@@ -137,7 +289,7 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
             yield draft
             # Somebody else may have been quicker with the same content; then theirs stays.
             if not _is_whole(folder):
-                if folder.exists():
+                if in_cache and folder.exists():
                     folder.rename(workplace / "broken")
                 draft.rename(folder)
         finally:
@@ -145,68 +297,6 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
     except OSError as error:
         if _is_whole(folder):  # somebody was quicker between the look and the move
             return
-        raise ModelError(f"the cache {folder.parent} can't be written ({error}): set XDG_CACHE_HOME") from error
-
-
-def _spec(name: str) -> ModelSpec:
-    if name not in CATALOG:
-        raise UnknownModelError(
-            f"there is no model {name!r}: name a .cfg or .onnx file that exists, or one of {', '.join(CATALOG)}"
-        )
-    return CATALOG[name]
-
-
-def _fetch(spec: ModelSpec, downloads: Path) -> Path:
-    """The first of a model's files, all of them being there. Raises ``ModelError``."""
-    folder = downloads / spec.name
-    for file in spec.files:
-        if not (folder / file.name).is_file():
-            _download(file, folder / file.name)
-    return folder / spec.files[0].name
-
-
-def _download(file: RemoteFile, target: Path) -> None:
-    """Fetch a file from the first of its addresses that gives what was promised. Raises ``ModelError``."""
-    failures = []
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"the cache {target.parent} can't be written ({error}): set XDG_CACHE_HOME") from error
-    for url in file.urls:
-        try:
-            _download_from(url, file.sha256, target)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failures.append(f"{url}: {error}")
-        else:
-            return
-    raise ModelError(
-        f"{file.name} is not here and could not be fetched ({'; '.join(failures)}): "
-        f"get it from one of these addresses and put it at {target}"
-    )
-
-
-def _download_from(url: str, sha256: str, target: Path) -> None:
-    """Fetch, verify, and move into place. Raises ``ValueError`` for a wrong answer or a wrong checksum."""
-    digest = hashlib.sha256()
-    with tempfile.TemporaryDirectory(prefix=".draft-", dir=target.parent) as folder:
-        draft = Path(folder) / target.name
-        with (
-            urllib3.PoolManager(timeout=_TIMEOUT, retries=urllib3.Retry(2)) as pool,
-            draft.open("wb") as file,
-        ):
-            answer = pool.request("GET", url, preload_content=False)
-            if answer.status != 200:
-                raise ValueError(f"the server answered {answer.status}")
-            for chunk in answer.stream(1 << 20):
-                digest.update(chunk)
-                file.write(chunk)
-        if digest.hexdigest() != sha256:
-            raise ValueError("what came has another SHA-256 than the published file")
-        draft.replace(target)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror}") from error
+        place = f"the cache {folder.parent}" if in_cache else str(folder)
+        remedy = "set XDG_CACHE_HOME" if in_cache else "name another folder with --out"
+        raise ModelError(f"{place} can't be written ({error}): {remedy}") from error
