@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lookout.apps import console, options
+from lookout.apps import console, opening, options
+from lookout.apps.progress import Progress
 from lookout.errors import LookoutError, UsageError
 
 if TYPE_CHECKING:
@@ -103,13 +104,12 @@ def compare(
     from lookout.comparison.compare import compare as run_comparison
     from lookout.engines import choose
     from lookout.images import find
-    from lookout.models.store import load_model
 
     executions = _execution_names(settings["executions"])
     _require_extras(executions, settings["cloud"])
     comparison = Comparison(
         paths=tuple(find(images)),
-        model=load_model(model, labels=labels),
+        model=opening.load_model(model, labels, offline=settings["offline"]),
         engine=choose(settings["engine"]),
         confidence=settings["confidence"],
         iou=settings["iou"],
@@ -122,7 +122,7 @@ def compare(
     samples_path = (out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")) / "samples.jsonl"
     console.end_with_signal()
     try:
-        with console.Progress(len(comparison.paths) * len(executions)) as progress:
+        with Progress(len(comparison.paths) * len(executions)) as progress:
             report = run_comparison(comparison, samples_path, progress.notify)
     except (KeyboardInterrupt, SystemExit, LookoutError):
         if samples_path.exists():

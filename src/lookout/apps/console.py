@@ -10,21 +10,11 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from rich import box, progress
+from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 
 from lookout.errors import LookoutError, MissingExtraError
@@ -33,8 +23,6 @@ if TYPE_CHECKING:
     from lookout.comparison.report import Averages, Report, Row
     from lookout.comparison.samples import Sample
     from lookout.core.detections import Detection
-    from lookout.models.download import Received
-    from lookout.models.model import Model
 
 INTERRUPTED = 130
 # What a shell makes of a program that ends because nobody reads on.
@@ -60,49 +48,6 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted", err=True)
             ctx.exit(INTERRUPTED)
-
-
-class Progress:
-    """How far a long command is: a bar on a terminal, a line a step elsewhere; always on standard error.
-
-    ``total`` is None where nobody knows. A bar that is not ``shown`` leaves the terminal to what else is written there.
-    """
-
-    def __init__(self, total: int | None, *, shown: bool = True) -> None:
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        self._console = Console(stderr=True)
-        self._shown = shown and self._console.is_terminal
-        self._bar = progress.Progress(*columns, console=self._console, transient=True)
-        self._task = self._bar.add_task("starting", total=total)
-
-    def notify(self, news: str | Sample) -> None:
-        """Take a step in words, or a sample."""
-        if not isinstance(news, str):
-            self.advance(f"{news.execution} {Path(news.image).name}")
-        elif self._shown:
-            self._bar.update(self._task, description=news)
-        else:
-            click.echo(f"{news} ...", err=True)
-
-    def advance(self, description: str) -> None:
-        """One is done."""
-        self._bar.update(self._task, advance=1, description=printable(description))
-
-    def __enter__(self) -> Self:
-        if self._shown:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._shown:
-            self._bar.stop()
 
 
 def require(extra: str, purpose: str, *modules: str) -> None:
@@ -259,55 +204,6 @@ def _footer(report: Report) -> Iterable[str]:
     yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
 
 
-def standard_output() -> Console:
-    """Standard output; a pipe or file is as wide as the table needs."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
-
-
-class Downloads:
-    """What is being fetched: on a terminal a bar, elsewhere lines; on standard error, and only where there is news."""
-
-    def __init__(self) -> None:
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        self._console = Console(stderr=True)
-        self._bar = progress.Progress(*columns, console=self._console, transient=True)
-        self._tasks: dict[str, progress.TaskID] = {}
-
-    def notify(self, news: str | Received) -> None:
-        """Take news in words, or how much of a file is here."""
-        if isinstance(news, str):
-            self._console.print(news, markup=False, highlight=False, soft_wrap=True)
-        elif self._console.is_terminal:
-            if news.file.name not in self._tasks:
-                self._bar.start()
-                self._tasks[news.file.name] = self._bar.add_task(news.file.name, total=news.file.size)
-            self._bar.update(self._tasks[news.file.name], completed=news.size)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._tasks:
-            self._bar.stop()
-
-
-def load_model(reference: str, labels: Path | None, *, offline: bool) -> Model:
-    """The model that a command runs with; what has to be fetched for it is shown. Raises as the store does."""
-    from lookout.models.store import load_model as load
-
-    with Downloads() as downloads:
-        return load(reference, labels=labels, offline=offline, notify=downloads.notify)
-
-
 def print_models(documents: Iterable[Mapping[str, Any]]) -> None:
     """The table of ``lookout models list``; narrow enough for a terminal of 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
@@ -318,7 +214,7 @@ def print_models(documents: Iterable[Mapping[str, Any]]) -> None:
         figures = (document["input_size"], accuracy["ap"], accuracy["ap50"], accuracy["input_size"])
         texts = ("-" if figure is None else str(figure) for figure in figures)
         table.add_row(document["name"], f"{document['size'] / 1e6:.1f}", *texts, document["licence"], document["here"])
-    _console().print(table)
+    standard_output().print(table)
 
 
 _MODEL_COLUMNS: dict[str, Literal["left", "right"]] = {
@@ -331,3 +227,9 @@ _MODEL_COLUMNS: dict[str, Literal["left", "right"]] = {
     "Licence": "left",
     "Here": "left",
 }
+
+
+def standard_output() -> Console:
+    """Standard output; a pipe or file is as wide as the table needs."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)

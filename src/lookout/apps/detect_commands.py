@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lookout.apps import console, options
+from lookout.apps import console, opening, options
+from lookout.apps.progress import Progress
 from lookout.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,12 +113,12 @@ def _detect_in_images(arguments: Sequence[str], target: Target, settings: dict[s
     _spare(names, target)
     if target.save and any(Path(name).resolve().parent == target.save.resolve() for name in names):
         raise UsageError(f"{target.save} holds the images themselves: name another folder with --save")
-    with closing(options.load_detector(**settings)) as detector:
+    with closing(opening.load_detector(**settings)) as detector:
         writers = [_writer(target, detector.model.labels, names)]
         if target.save:
             writers.append(PictureWriter(target.save))
         outcomes = pictures.look_at_images(detector, names)
-        return _write(outcomes, writers, target, console.Progress(len(names), shown=_terminal_is_free(target)))
+        return _write(outcomes, writers, target, Progress(len(names), shown=_terminal_is_free(target)))
 
 
 def _detect_in_video(path: Path, every: int, target: Target, settings: dict[str, Any]) -> int:
@@ -130,7 +131,7 @@ def _detect_in_video(path: Path, every: int, target: Target, settings: dict[str,
     saved = target.save / f"{path.stem}.mp4" if target.save else None
     if saved and saved.resolve() == path.resolve():
         raise UsageError(f"{target.save} holds the video itself: name another folder with --save")
-    with Video(path) as video, closing(options.load_detector(**settings)) as detector:
+    with Video(path) as video, closing(opening.load_detector(**settings)) as detector:
         count = f"{video.frames} frames" if video.frames else "an unknown number of frames"
         size = f"{video.width} x {video.height} pixels, {video.fps:g} a second"
         click.echo(console.printable(f"{path}: {count} of {size}"), err=True)
@@ -138,14 +139,14 @@ def _detect_in_video(path: Path, every: int, target: Target, settings: dict[str,
         if saved:
             writers.append(VideoWriter(saved, video.fps / every))
         total = -(-video.frames // every) if video.frames else None
-        progress = console.Progress(total, shown=_terminal_is_free(target))
+        progress = Progress(total, shown=_terminal_is_free(target))
         failed = _write(pictures.look_at_video(detector, video, every), writers, target, progress)
         if not failed and video.frames and video.decoded < video.frames:
             click.echo(f"Note: {video.frames} frames were announced, {video.decoded} could be read", err=True)
         return failed
 
 
-def _write(outcomes: Iterable[Outcome], writers: Sequence[Writer], target: Target, progress: console.Progress) -> int:
+def _write(outcomes: Iterable[Outcome], writers: Sequence[Writer], target: Target, progress: Progress) -> int:
     """Hand everything to every writer; how many failed."""
     looked_at = found = failed = 0
     try:

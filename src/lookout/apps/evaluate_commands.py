@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lookout.apps import console, options
+from lookout.apps import console, opening, options
+from lookout.apps.progress import Progress
 from lookout.errors import ImageError, NoImagesError, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def evaluate(
     console.end_with_signal()
     truth = Annotations.read(annotations)
     image_ids = {str(path): image_id for path, image_id in _located(truth, folder, subset=subset).items()}
-    with closing(options.load_detector(**settings)) as detector:
+    with closing(opening.load_detector(**settings)) as detector:
         category_ids = _category_ids(truth, detector)
         samples = _samples(detector, [Path(name) for name in image_ids])
         description = f"{detector.model.name} on {detector.engine.name}"
@@ -119,7 +120,7 @@ def _samples(detector: Detector, paths: list[Path]) -> list[Sample]:
     detector.selection = dataclasses.replace(detector.selection, every_class=True)
     detector.warm_up()
     samples = []
-    with console.Progress(len(paths)) as progress:
+    with Progress(len(paths)) as progress:
         for sample in closed_loop([InProcessExecution(detector)], paths):
             progress.advance(Path(sample.image).name)
             samples.append(sample)

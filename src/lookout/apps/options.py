@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from lookout.core.detections import CONFIDENCE, IOU
 from lookout.core.selection import MAX_DETECTIONS
 from lookout.engines import NAMES as ENGINES
-from lookout.errors import UsageError
-
-if TYPE_CHECKING:
-    from lookout.detector import Detector
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -131,39 +126,3 @@ stop_on_eof = click.option("--stop-on-eof", is_flag=True, hidden=True)
 
 detection = together(model, labels, engine, threads, confidence, iou, classes, max_detections)
 IMAGES = click.Path(path_type=Path)
-
-
-def load_detector(
-    *,
-    model: str,
-    labels: Path | None,
-    engine: str | None,
-    threads: int | None,
-    confidence: float,
-    iou: float,
-    classes: Sequence[str],
-    max_detections: int,
-) -> Detector:
-    """The detector that the options of ``detection`` ask for."""
-    from lookout.loading import load
-
-    return load(
-        model,
-        engine=engine,
-        threads=threads,
-        confidence=confidence,
-        iou=iou,
-        classes=_split(classes),
-        max_detections=max_detections,
-        labels=labels,
-    )
-
-
-def _split(texts: Sequence[str]) -> list[str] | None:
-    """The labels in ``person,dog``; one that has a comma of its own is put in double quotes."""
-    if not texts:
-        return None
-    labels = [label.strip() for row in csv.reader(texts, skipinitialspace=True) for label in row if label.strip()]
-    if not labels:
-        raise UsageError("--classes names no label: name some of the model's, with commas between them")
-    return labels

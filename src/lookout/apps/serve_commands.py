@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lookout.apps import console, options
+from lookout.apps import console, opening, options
 
 
 @click.command()
@@ -32,7 +32,7 @@ def serve(host: str, port: int, *, as_json: bool, stop_on_eof: bool, **settings:
 
     if stop_on_eof:
         console.stop_on_eof()
-    with closing(options.load_detector(**settings)) as detector:
+    with closing(opening.load_detector(**settings)) as detector:
         detector.warm_up()
 
         def on_ready(url: str) -> None:
