@@ -162,6 +162,16 @@ def test_classes_and_their_number_are_limited(model: tuple[str, ...], pictures: 
     assert any(len(line["objects"]) == 2 for line in lines)
 
 
+def test_a_server_takes_the_same_limits(model: tuple[str, ...], pictures: Path, objects: dict[str, list]):
+    pytest.importorskip("waitress", reason="the extra server is not installed")
+    limits = ("--classes", "circle", "--max-detections", "1")
+    with Program("serve", *model, "--port", "0", "--json", *limits) as program:
+        answer = run("send", str(pictures), "--to", program.ready()["url"], "--json")
+    sent = [json.loads(line)["objects"] for line in answer.stdout.splitlines()[:-1]]
+    assert sent == [[found for found in each if found["label"] == "circle"][:1] for each in objects.values()]
+    assert any(sent)
+
+
 def test_an_image_comes_on_standard_input(model: tuple[str, ...], pictures: Path, objects: dict[str, list]):
     data = (pictures / "0.jpg").read_bytes()
     answer = pipe(data, "detect", str(pictures / "1.jpg"), "-", *model, "--json")

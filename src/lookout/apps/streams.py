@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ class Stream:
     def close(self) -> None:
         """Finish the file."""
         try:
-            self._file.close()
+            self._close()
             if self._path and self._partial:
                 self._partial.replace(self._path)
         except OSError as error:
@@ -51,9 +52,13 @@ class Stream:
 
     def discard(self) -> None:
         """Close the file, and remove a whole one that was not finished."""
-        self._file.close()
+        self._close()
         if self._partial:
             self._partial.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._path:  # standard output is not ours to close
+            self._file.close()
 
     def _error(self, error: OSError) -> OutputError:
         return OutputError(f"{self._name} can't be written: {error.strerror}")
@@ -67,4 +72,7 @@ def _open(path: Path | None) -> BinaryIO:
     if sys.stdout is None:
         raise UsageError("there is no standard output: name a file with --out")
     sys.stdout.flush()
-    return open(sys.stdout.fileno(), "wb", 0, closefd=False)
+    try:
+        return open(sys.stdout.fileno(), "wb", 0, closefd=False)
+    except io.UnsupportedOperation:  # one that a program has put in its place
+        return sys.stdout.buffer

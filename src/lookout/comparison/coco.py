@@ -98,7 +98,7 @@ def default_category_ids(labels: Sequence[str]) -> dict[str, int]:
     known = {label: category_id for label, category_id in own.items() if category_id is not None}
     if len(known) == len(own):
         return known
-    return {label: number for number, label in reversed(list(enumerate(labels, 1)))}
+    return {label: labels.index(label) + 1 for label in labels}
 
 
 def default_image_ids(images: Sequence[Path]) -> list[int]:
