@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from helpers.onnx_graphs import make_network
+from helpers.tiny import make_model as make_tiny
 from lookout.core.framing import InputFormat
 from lookout.core.heads import DetrHead, EndToEndHead, YoloV5Head, YoloV8Head, YoloxHead
 from lookout.core.selection import Selection
 from lookout.detector import open_detector
 from lookout.engines import NAMES
-from lookout.errors import ModelError
+from lookout.errors import ModelError, UsageError
 from lookout.images import blank
 from lookout.models.onnx_file import read_onnx
 from lookout.models.onnx_heads import ONNX_FAMILIES
@@ -269,3 +270,42 @@ def test_an_open_size_is_what_the_export_was_made_for_else_640():
     assert [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim] == [1, 3, 64, 96]
     queries = {"logits": np.zeros((1, 5, 3), np.float32), "boxes": np.zeros((1, 5, 4), np.float32)}
     assert read_onnx(make_network(queries, OPEN), "a.onnx").input_format.size_wh == (640, 640)
+
+
+# Through the store: labels and heads that were chosen.
+
+
+def onnx_file(folder, data):
+    folder.mkdir(exist_ok=True)
+    path = folder / "made.onnx"
+    path.write_bytes(data)
+    return path
+
+
+def test_a_head_that_was_named_makes_another_model(tmp_path):
+    rows = make_network({"o": np.zeros((1, 126, 85), np.float32)})
+    path = onnx_file(tmp_path, rows)
+    found = load_model(path)
+    path.with_suffix(".names").write_text("\n".join(f"class {number}" for number in range(81)))
+    named = load_model(path, head="detr")
+    assert (found.head, named.head) == (YoloxHead(80), DetrHead(81))
+    assert found.digest != named.digest
+
+
+def test_a_head_is_not_named_for_what_has_one(tmp_path):
+    model = load_model(onnx_file(tmp_path, make_network({"o": np.zeros((1, 126, 85), np.float32)})))
+    with pytest.raises(UsageError, match="leave --labels and --head out"):
+        load_model(model.folder, head="yolox")
+    with pytest.raises(UsageError, match=r"tiny\.cfg says itself what head it has: leave --head out"):
+        load_model(make_tiny(tmp_path / "tiny"), head="yolox")
+
+
+def test_labels_are_the_chosen_ones_else_those_beside_it_else_its_own(tmp_path):
+    names = {"names": "{0: 'own cat', 1: 'own dog', 2: 'own bird'}"}
+    path = onnx_file(tmp_path, make_network({"o": V8}, metadata=names))
+    (tmp_path / "another.names").write_text("one\ntwo\n")
+    assert load_model(path).labels == ("own cat", "own dog", "own bird")
+    path.with_suffix(".names").write_text(LABELS)
+    assert load_model(path).labels == ("cat", "dog", "bird")
+    (tmp_path / "chosen.txt").write_text("a\nb\nc\n")
+    assert load_model(path, labels=tmp_path / "chosen.txt").labels == ("a", "b", "c")
