@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from helpers.tiny import make_picture
-from helpers.video import FPS, SIZE_WH, break_off, make_video
+from helpers.video import FPS, SIZE_WH, break_off, make_video, pixels
 from lookout import video as video_module
 from lookout.errors import OutputError, UsageError, VideoError
-from lookout.images import decode
 from lookout.video import Video, VideoFile
 
 
@@ -34,7 +33,7 @@ def test_every_frame_comes_with_its_number_and_time(ten: Path):
     assert [frame.number for frame in frames] == list(range(10))
     assert [frame.time_s for frame in frames] == pytest.approx([number / FPS for number in range(10)])
     for number, frame in enumerate(frames):
-        assert np.abs(frame.image_bgr.astype(int) - decode(make_picture(number))).mean() < 8
+        assert np.abs(frame.image_bgr.astype(int) - pixels(number)).mean() < 8
 
 
 @pytest.mark.parametrize(("every", "numbers"), [(3, [0, 3, 6, 9]), (4, [0, 4, 8]), (10, [0]), (99, [0])])
@@ -91,7 +90,7 @@ def test_a_name_that_is_no_utf8_can_be_read(ten: Path, tmp_path: Path):
 
 
 def test_what_is_written_can_be_read_again(tmp_path: Path):
-    pictures = [decode(make_picture(number)) for number in range(6)]
+    pictures = [pixels(number) for number in range(6)]
     file = VideoFile(tmp_path / "new" / "out.mp4", 5)
     for picture in pictures:
         file.write(picture)
@@ -108,14 +107,14 @@ def test_what_is_written_can_be_read_again(tmp_path: Path):
 
 def test_a_video_that_is_given_up_leaves_nothing(tmp_path: Path):
     file = VideoFile(tmp_path / "out.mp4", 5)
-    file.write(decode(make_picture(1)))
+    file.write(pixels(1))
     file.discard()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_video_that_lost_frames_in_writing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file = VideoFile(tmp_path / "out.mp4", 5)
-    file.write(decode(make_picture(1)))
+    file.write(pixels(1))
     monkeypatch.setattr(file, "_count", 2)
     with pytest.raises(OutputError, match="disk is full"):
         file.close()
@@ -125,4 +124,4 @@ def test_a_video_that_lost_frames_in_writing_is_an_error(tmp_path: Path, monkeyp
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="name another folder"):
-        VideoFile(tmp_path / "file" / "out.mp4", 5).write(decode(make_picture(1)))
+        VideoFile(tmp_path / "file" / "out.mp4", 5).write(pixels(1))

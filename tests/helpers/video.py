@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from helpers.tiny import make_picture
-from lookout.images import decode
 
 FPS = 10
 SIZE_WH = (160, 120)
+
+
+def pixels(seed: int) -> np.ndarray:
+    """The pixels of ``make_picture``."""
+    return cv2.imdecode(np.frombuffer(make_picture(seed), np.uint8), cv2.IMREAD_COLOR)
 
 
 def make_video(path: Path, frames: int) -> Path:
@@ -18,7 +23,7 @@ def make_video(path: Path, frames: int) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), FPS, SIZE_WH)
     assert writer.isOpened()
     for number in range(frames):
-        writer.write(decode(make_picture(number)))
+        writer.write(pixels(number))
     writer.release()
     return path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,10 +113,10 @@ def _detect_in_images(arguments: Sequence[str], target: Target, settings: dict[s
     _spare(names, target)
     if target.save and any(Path(name).resolve().parent == target.save.resolve() for name in names):
         raise UsageError(f"{target.save} holds the images themselves: name another folder with --save")
-    with closing(opening.load_detector(**settings)) as detector:
-        writers = [_writer(target, detector.model.labels, names)]
+    with closing(opening.load_detector(**settings)) as detector, ExitStack() as stack:
+        writers = [_kept(stack, _writer(target, detector.model.labels, names))]
         if target.save:
-            writers.append(PictureWriter(target.save))
+            writers.append(_kept(stack, PictureWriter(target.save)))
         outcomes = pictures.look_at_images(detector, names)
         return _write(outcomes, writers, target, Progress(len(names), shown=_terminal_is_free(target)))
 
@@ -131,13 +131,13 @@ def _detect_in_video(path: Path, every: int, target: Target, settings: dict[str,
     saved = target.save / f"{path.stem}.mp4" if target.save else None
     if saved and saved.resolve() == path.resolve():
         raise UsageError(f"{target.save} holds the video itself: name another folder with --save")
-    with Video(path) as video, closing(opening.load_detector(**settings)) as detector:
+    with Video(path) as video, closing(opening.load_detector(**settings)) as detector, ExitStack() as stack:
         count = f"{video.frames} frames" if video.frames else "an unknown number of frames"
         size = f"{video.width} x {video.height} pixels, {video.fps:g} a second"
         click.echo(console.printable(f"{path}: {count} of {size}"), err=True)
-        writers = [_writer(target, detector.model.labels, [str(path)], video=True)]
+        writers = [_kept(stack, _writer(target, detector.model.labels, [str(path)], video=True))]
         if saved:
-            writers.append(VideoWriter(saved, video.fps / every))
+            writers.append(_kept(stack, VideoWriter(saved, video.fps / every)))
         total = -(-video.frames // every) if video.frames else None
         progress = Progress(total, shown=_terminal_is_free(target))
         failed = _write(pictures.look_at_video(detector, video, every), writers, target, progress)
@@ -149,28 +149,30 @@ def _detect_in_video(path: Path, every: int, target: Target, settings: dict[str,
 def _write(outcomes: Iterable[Outcome], writers: Sequence[Writer], target: Target, progress: Progress) -> int:
     """Hand everything to every writer; how many failed."""
     looked_at = found = failed = 0
-    try:
-        with progress:
-            for outcome in outcomes:
-                if outcome.error:
-                    click.echo(console.failure_line(outcome.name, outcome.error), err=True)
-                    failed += 1
-                else:
-                    looked_at += 1
-                for writer in writers:
-                    writer.write(outcome)
-                found += len(outcome.objects)
-                progress.advance(Path(outcome.name).name)
-        for writer in writers:
-            writer.close()
-    finally:
-        for writer in writers:
-            writer.discard()
+    with progress:
+        for outcome in outcomes:
+            if outcome.error:
+                click.echo(console.failure_line(outcome.name, outcome.error), err=True)
+                failed += 1
+            else:
+                looked_at += 1
+            for writer in writers:
+                writer.write(outcome)
+            found += len(outcome.objects)
+            progress.advance(Path(outcome.name).name)
+    for writer in writers:
+        writer.close()
     places = [str(place) for place in (target.out, target.save) if place]
     if places:
         text = f"Pictures: {looked_at}, objects: {found}, failed: {failed}; see {' and '.join(places)}"
         click.echo(console.printable(text), err=True)
     return failed
+
+
+def _kept(stack: ExitStack, writer: Writer) -> Writer:
+    """The writer, which will leave nothing half-done behind, however the command ends."""
+    stack.callback(writer.discard)
+    return writer
 
 
 def _writer(target: Target, labels: Sequence[str], names: Sequence[str], *, video: bool = False) -> Writer:

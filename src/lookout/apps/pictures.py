@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lookout import images
 from lookout.core.detections import Detection
 from lookout.detector import Detector, Result
@@ -41,10 +43,11 @@ class Outcome:
 
     @property
     def image_wh(self) -> tuple[int, int]:
-        """Width and height of the picture in pixels."""
-        if self.result is None or self.result.source is None or isinstance(self.result.source, bytes):
-            raise ValueError(f"{self.name} was not detected in by its pixels")
-        return images.size_wh(self.result.source)
+        """Width and height of the picture in pixels. Raises ``ValueError`` for a failure."""
+        if self.result is None:
+            raise ValueError(f"nothing is known of {self.name}: {self.error}")
+        source = self.result.source
+        return images.size_wh(source if isinstance(source, np.ndarray) else self.result.annotated())
 
     @property
     def stem(self) -> str:
@@ -75,32 +78,28 @@ def look_at_images(detector: Detector, names: Iterable[str]) -> Iterator[Outcome
         try:
             data = _read_standard_input() if name == STANDARD_INPUT else images.read(Path(name))
             start = time.perf_counter()
-            pixels = images.decode(data)
-            yield _look(detector, name, pixels, _ms_since(start))
+            result = detector.detect(data)
+            yield Outcome(name, result, elapsed_ms=_ms_since(start))
         except LookoutError as error:  # the boundary: here an error becomes a row
             yield Outcome(name, error=str(error))
 
 
 def look_at_video(detector: Detector, video: Video, every: int) -> Iterator[Outcome]:
-    """Detect in a video's frames; where it breaks off, the last outcome is that failure."""
+    """Detect in a video's frames; where it breaks off, the last outcome is that failure.
+
+    The stage ``decode`` is of the frame and of those before it that were passed over.
+    """
     name = str(video.path)
-    frames = video.read(every)
     try:
         start = time.perf_counter()
-        for frame in frames:
-            outcome = _look(detector, name, frame.image_bgr, _ms_since(start))
-            yield dataclasses.replace(outcome, frame=frame.number, time_s=frame.time_s, of_video=True)
+        for frame in video.read(every):
+            decode_ms = _ms_since(start)
+            result = detector.detect(frame.image_bgr)
+            result = dataclasses.replace(result, timings={"decode": decode_ms, **result.timings})
+            yield Outcome(name, result, None, _ms_since(start), frame.number, frame.time_s, of_video=True)
             start = time.perf_counter()
     except VideoError as error:
         yield Outcome(name, error=str(error), of_video=True)
-
-
-def _look(detector: Detector, name: str, pixels: images.ImageArray, decode_ms: float) -> Outcome:
-    """Detect in pixels, which are kept with the result: they are drawn on, and boxes are measured by their size."""
-    start = time.perf_counter()
-    result = detector.detect(pixels)
-    result = dataclasses.replace(result, timings={"decode": decode_ms, **result.timings})
-    return Outcome(name, result, elapsed_ms=decode_ms + _ms_since(start))
 
 
 def _read_standard_input() -> bytes:
