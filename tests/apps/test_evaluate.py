@@ -73,7 +73,7 @@ def test_people_get_a_table(cfg: Path, pictures: Path, truth: dict[str, Any], tm
     rows = [line.rsplit(maxsplit=1) for line in answer.stdout.splitlines() if line.strip()]
     shown = {row[0].strip(): row[1] for row in rows if len(row) == 2}
     assert float(shown["AP"]) > 0.95
-    assert {"AP50", "AP75", "AP small", "ms per image, mean", "ms per image, p50", "inference"} <= set(shown)
+    assert {"AP50", "AP75", "AP small", "ms per image, mean", "ms per image, p50", "inference, mean"} <= set(shown)
     assert "3 images with 1 objects of 1 categories" in answer.stdout
 
 
@@ -87,7 +87,9 @@ def test_missing_images_are_named_and_a_subset_is_asked_for(
     assert "lost.jpg" in answer.stderr
     assert "--subset" in answer.stderr
     answer = evaluate(pictures, wider, tmp_path, cfg, "--json", "--subset")
-    assert json.loads(answer.stdout)["images"] == 3
+    document = json.loads(answer.stdout)
+    assert (document["images"], document["missing_images"], document["model"]) == (3, 1, "tiny")
+    assert "A subset: 1 images" in evaluate(pictures, wider, tmp_path, cfg, "--subset").stdout
 
 
 def test_images_that_nobody_annotated_are_passed_over(cfg: Path, pictures: Path, truth: dict[str, Any], tmp_path: Path):

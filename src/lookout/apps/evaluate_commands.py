@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,11 +63,11 @@ def evaluate(
 
     console.end_with_signal()
     truth = Annotations.read(annotations)
-    image_ids = {str(path): image_id for path, image_id in _located(truth, folder, subset=subset).items()}
+    image_ids, missing = _located(truth, folder, subset=subset)
     with closing(opening.load_detector(**settings)) as detector:
         category_ids = _category_ids(truth, detector)
         samples = _samples(detector, [Path(name) for name in image_ids])
-        description = f"{detector.model.name} on {detector.engine.name}"
+        names = {"model": detector.model.name, "engine": detector.engine.name}
     for sample in samples:
         if sample.error:
             click.echo(console.failure_line(sample.image, sample.error), err=True)
@@ -78,14 +79,20 @@ def evaluate(
     if accuracy.precision.ap is None:
         raise UsageError(f"{annotations} marks no object of the model's classes in these images")
     if as_json:
-        click.echo(json.dumps(accuracy.to_json()))
+        click.echo(json.dumps({**accuracy.to_json(), "missing_images": missing, **names}))
     else:
-        _print(accuracy, description, _spare_images(folder, image_ids))
+        _print_table(accuracy)
+        click.echo(f"{names['model']} on {names['engine']}: {_counts(accuracy)}.")
+        for line in _notes(accuracy, missing, _spare_images(folder, image_ids)):
+            click.echo(console.printable(line))
     sys.exit(1 if accuracy.failed else 0)
 
 
-def _located(truth: Annotations, folder: Path, *, subset: bool) -> dict[Path, int]:
-    """The images to evaluate. Raises ``NoImagesError`` where some are missing, but for a ``subset``."""
+def _located(truth: Annotations, folder: Path, *, subset: bool) -> tuple[dict[str, int], int]:
+    """The images to evaluate with their ids, and how many others are missing.
+
+    Raises ``NoImagesError`` where some are, but for a ``subset``.
+    """
     if not folder.is_dir():
         raise NoImagesError(f"{folder} is no folder: name the one that holds the images of {truth.path}")
     found, missing = truth.locate(folder)
@@ -97,7 +104,7 @@ def _located(truth: Annotations, folder: Path, *, subset: bool) -> dict[Path, in
             f"{folder} lacks {len(missing)} of the {len(missing) + len(found)} images that {truth.path} names "
             f"({names}): add them, or evaluate the others with --subset"
         )
-    return found
+    return {str(path): image_id for path, image_id in found.items()}, len(missing)
 
 
 def _category_ids(truth: Annotations, detector: Detector) -> dict[str, int]:
@@ -145,13 +152,19 @@ def _spare_images(folder: Path, image_ids: dict[str, int]) -> int:
     return len({str(path) for path in find([folder])} - image_ids.keys())
 
 
-def _print(accuracy: Accuracy, description: str, spare: int) -> None:
+def _print_table(accuracy: Accuracy) -> None:
     from rich import box
     from rich.table import Table
 
-    precision, times = accuracy.precision, accuracy.milliseconds
     table = Table("Metric", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("Value", justify="right")
+    for row in _rows(accuracy):
+        table.add_row(*row)
+    console.standard_output().print(table)
+
+
+def _rows(accuracy: Accuracy) -> Iterator[tuple[str, str]]:
+    precision, times = accuracy.precision, accuracy.milliseconds
     for text, value in (
         ("AP", precision.ap),
         ("AP50", precision.ap50),
@@ -160,29 +173,26 @@ def _print(accuracy: Accuracy, description: str, spare: int) -> None:
         ("AP medium", precision.ap_medium),
         ("AP large", precision.ap_large),
     ):
-        table.add_row(text, "-" if value is None else f"{value:.3f}")
+        yield text, "-" if value is None else f"{value:.3f}"
     if times:
-        table.add_row("ms per image, mean", f"{times.mean:.1f}")
-        table.add_row("ms per image, p50", f"{times.p50:.1f}")
+        yield "ms per image, mean", f"{times.mean:.1f}"
+        yield "ms per image, p50", f"{times.p50:.1f}"
     for stage, ms in accuracy.stages_ms.items():
-        table.add_row(f"  {stage}", f"{ms:.1f}")
-    console.standard_output().print(table)
-    for line in _footer(accuracy, description, spare):
-        click.echo(console.printable(line))
+        yield f"  {stage}, mean", f"{ms:.1f}"
 
 
-def _footer(accuracy: Accuracy, description: str, spare: int) -> list[str]:
+def _counts(accuracy: Accuracy) -> str:
+    return f"{accuracy.images} images with {accuracy.objects} objects of {accuracy.categories} categories"
+
+
+def _notes(accuracy: Accuracy, missing: int, spare: int) -> Iterator[str]:
     """What a reader must know to read the figures rightly."""
-    lines = [
-        f"{description}: {accuracy.images} images with {accuracy.objects} objects of {accuracy.categories} categories."
-    ]
     if accuracy.unknown:
         names = ", ".join(accuracy.unknown[:5]) + (", ..." if len(accuracy.unknown) > 5 else "")
-        lines.append(
-            f"Left out of the average: {len(accuracy.unknown)} categories that no wanted label names ({names})."
-        )
+        yield f"Left out of the average: {len(accuracy.unknown)} categories that no wanted label names ({names})."
     if accuracy.failed:
-        lines.append(f"Counted as images without detections, since they failed: {len(accuracy.failed)}.")
+        yield f"Counted as images without detections, since they failed: {len(accuracy.failed)}."
+    if missing:
+        yield f"A subset: {missing} images that the annotations name are not in the folder."
     if spare:
-        lines.append(f"Passed over: {spare} images in the folder that the annotations don't name.")
-    return lines
+        yield f"Passed over: {spare} images in the folder that the annotations don't name."
