@@ -94,12 +94,14 @@ class Detector:
         self.engine.close()
 
     def _candidates(self, outputs: list[FloatArray]) -> Candidates:
-        head = self.model.head
+        head, wanted = self.model.head, self.selection
         try:
-            found = decode(head, outputs, self.model.input_format.size_wh, self.selection.confidence)
+            found = decode(
+                head, outputs, self.model.input_format.size_wh, wanted.confidence, every_class=wanted.every_class
+            )
         except ValueError as error:
             raise ModelError(f"the network {self.model.name} is not what its description says: {error}") from error
-        return self.selection.of(found, suppressed=head.suppressed)
+        return wanted.of(found, suppressed=head.suppressed)
 
     def _objects(self, candidates: Candidates, frame: Frame) -> tuple[Detection, ...]:
         boxes_xyxy = frame.to_image(candidates.boxes_xyxy)

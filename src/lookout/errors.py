@@ -8,6 +8,8 @@
     │   ├── UnknownModelError    neither a file nor a name in the catalog
     │   └── UnknownEngineError   no such engine
     ├── ImageError               these bytes are no image that we read     exit 1   HTTP 422
+    │   └── VideoError           a video that can't be read, or not to its end
+    ├── OutputError              what was found can't be written           exit 1   HTTP 500
     ├── ModelError               these files are no network that we run    exit 1   HTTP 500
     │   └── DarknetError         a cfg or weights file, with section and line
     ├── EngineError              the engine refused the network            exit 1   HTTP 500
@@ -61,6 +63,14 @@ class ImageError(LookoutError):
     """Bytes that are not an image that Lookout reads: no image at all, truncated, or too large."""
 
     http_status = 422
+
+
+class VideoError(ImageError):
+    """A file that is no video that Lookout reads, or a video that breaks off."""
+
+
+class OutputError(LookoutError):
+    """Results that can't be written, such as to a disk that is full."""
 
 
 class ModelError(LookoutError):

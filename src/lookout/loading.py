@@ -10,6 +10,7 @@ from lookout.core.detections import CONFIDENCE, IOU
 from lookout.core.selection import MAX_DETECTIONS, Selection
 from lookout.detector import Detector, open_detector
 from lookout.errors import UsageError
+from lookout.models.labels import canonical
 from lookout.models.model import Model
 from lookout.models.onnx_heads import OnnxFamily
 from lookout.models.store import load_model
@@ -56,8 +57,10 @@ def _class_ids(model: Model, classes: Iterable[str]) -> frozenset[int]:
 
 
 def _ids_of(model: Model, label: str) -> list[int]:
-    """The classes of that label: one, but for a labels file that repeats itself."""
+    """The classes of that label: one, but for a labels file that repeats itself; COCO's and Darknet's names both do."""
     ids = [class_id for class_id, known in enumerate(model.labels) if known == label]
+    if not ids:
+        ids = [class_id for class_id, known in enumerate(model.labels) if canonical(known) == canonical(label)]
     if not ids:
         near = difflib.get_close_matches(label, model.labels, n=3) or model.labels[:5]
         raise UsageError(f"{model.name} knows no class {label!r}: name its own labels, such as {', '.join(near)}")

@@ -39,7 +39,9 @@ def mixed(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", [(), ("detect",), ("serve",), ("send",), ("compare",), ("emulator",), ("stack",)])
+@pytest.mark.parametrize(
+    "command", [(), ("detect",), ("evaluate",), ("serve",), ("send",), ("compare",), ("emulator",), ("stack",)]
+)
 def test_every_command_has_help(command: tuple[str, ...]):
     answer = run(*command, "--help")
     assert answer.returncode == 0
@@ -261,6 +263,11 @@ def test_bad_input_gets_one_clear_sentence(
         ("ministack", ("emulator",), "emulator"),
         ("ministack", ("compare", "{pictures}", "--model", "{cfg}"), "emulator"),
         ("boto3", ("stack", "down"), "cloud"),
+        (
+            "faster_coco_eval",
+            ("evaluate", "--images", "{pictures}", "--annotations", "a.json", "--model", "{cfg}"),
+            "evaluate",
+        ),
         ("boto3", ("send", "{pictures}", "--execution", "remote"), "cloud"),
         ("onnxruntime", ("detect", "{pictures}", "--model", "{cfg}", "--engine", "onnxruntime"), "onnxruntime"),
     ],

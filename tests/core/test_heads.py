@@ -275,3 +275,29 @@ def test_grid_cells(input_wh, cells):
 
 def test_a_head_knows_its_classes():
     assert DarknetHead((LARGE, SMALL)).classes == 3
+
+
+def test_every_class_of_a_row_counts_where_it_is_asked_for():
+    output = np.zeros((1, YOLOX_CELLS, 8), np.float32)
+    output[0, 5, 4:] = 0.8, 0.9, 0.2, 0.5  # objectness, and three classes of which two come to more than 0.25
+    best = decode(YOLOX, [output], INPUT_WH, 0.25)
+    every = decode(YOLOX, [output], INPUT_WH, 0.25, every_class=True)
+    assert best.class_ids.tolist() == [0]
+    assert every.class_ids.tolist() == [0, 2]
+    assert every.confidences == pytest.approx([0.72, 0.4])
+    assert (every.boxes_xyxy == best.boxes_xyxy).all()
+
+
+@given(SEEDS, CONFIDENCES)
+def test_the_best_class_of_a_row_is_among_every_class(seed, confidence):
+    output = darknet_map(SMALL, seed)
+    head = DarknetHead((SMALL,))
+    best = decode(head, [output], INPUT_WH, confidence)
+    every = decode(head, [output], INPUT_WH, confidence, every_class=True)
+    assert rows_of(best) <= rows_of(every)
+    assert (every.confidences > confidence).all()
+
+
+def rows_of(candidates):
+    columns = candidates.boxes_xyxy.tolist(), candidates.confidences.tolist(), candidates.class_ids.tolist()
+    return {(tuple(box), confidence, class_id) for box, confidence, class_id in zip(*columns, strict=True)}

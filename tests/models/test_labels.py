@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from helpers.shared import shared
 from lookout.errors import ModelError, UsageError
-from lookout.models.labels import COCO, check_labels, labels_file, read_labels
+from lookout.models.labels import (
+    COCO,
+    COCO_CATEGORY_IDS,
+    DARKNET_NAMES,
+    canonical,
+    check_labels,
+    labels_file,
+    read_labels,
+)
 
 NETWORK = Path("net.onnx")
 
@@ -117,3 +126,27 @@ def test_the_labels_of_coco_are_in_the_published_order():
     }
     published = read_labels(shared("models", "coco.names"))
     assert tuple(respelt.get(label, label) for label in published) == COCO
+
+
+def test_cocos_category_ids_are_those_of_its_own_file():
+    document = json.loads(shared("coco", "instances.json").read_text())
+    assert {category["name"]: category["id"] for category in document["categories"]} == COCO_CATEGORY_IDS
+
+
+def test_category_ids_leave_cocos_gaps():
+    ids = list(COCO_CATEGORY_IDS.values())
+    assert (len(ids), ids[0], ids[11], ids[-1]) == (80, 1, 13, 90)
+    assert ids == sorted(set(ids))
+
+
+def test_darknets_names_are_cocos_under_another_spelling():
+    published = read_labels(shared("models", "coco.names"))
+    assert tuple(canonical(label) for label in published) == COCO
+    assert set(DARKNET_NAMES) == set(published) - set(COCO)
+
+
+@pytest.mark.parametrize(
+    ("label", "known"), [("TVMonitor", "tv"), (" Person ", "person"), ("helmet", "helmet"), ("", "")]
+)
+def test_spellings_of_a_label_are_one(label, known):
+    assert canonical(label) == known

@@ -10,21 +10,11 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from rich import box, progress
+from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 
 from lookout.errors import LookoutError, MissingExtraError
@@ -33,10 +23,10 @@ if TYPE_CHECKING:
     from lookout.comparison.report import Averages, Report, Row
     from lookout.comparison.samples import Sample
     from lookout.core.detections import Detection
-    from lookout.models.download import Received
-    from lookout.models.model import Model
 
 INTERRUPTED = 130
+# What a shell makes of a program that ends because nobody reads on.
+PIPE_CLOSED = 128 + 13
 
 _EMULATED = "Emulated: the figures of the cloud come from Lookout's emulator on this machine, not from AWS."
 
@@ -51,44 +41,13 @@ class Group(click.Group):
         except LookoutError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_status)
+        except BrokenPipeError:
+            # The interpreter writes once more at its end, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(PIPE_CLOSED)
         except KeyboardInterrupt:
             click.echo("Interrupted", err=True)
             ctx.exit(INTERRUPTED)
-
-
-class Progress:
-    """How far a comparison is: a bar on a terminal, a line a step elsewhere; always on standard error."""
-
-    def __init__(self, total: int) -> None:
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        self._console = Console(stderr=True)
-        self._bar = progress.Progress(*columns, console=self._console, transient=True)
-        self._task = self._bar.add_task("starting", total=total)
-
-    def notify(self, news: str | Sample) -> None:
-        """Take a step in words, or a sample."""
-        if not isinstance(news, str):
-            self._bar.update(self._task, advance=1, description=f"{news.execution} {Path(news.image).name}")
-        elif self._console.is_terminal:
-            self._bar.update(self._task, description=news)
-        else:
-            click.echo(f"{news} ...", err=True)
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
 
 
 def require(extra: str, purpose: str, *modules: str) -> None:
@@ -117,6 +76,15 @@ def stop_on_eof() -> None:
     threading.Thread(target=watch, daemon=True, name="stop-on-eof").start()
 
 
+def printable(text: str) -> str:
+    """Text that does a terminal no harm: what is not printable, as in a file name, is written out.
+
+    >>> printable("a\\nb\\x1b[2J\\udcff.jpg")
+    'a\\\\nb\\\\x1b[2J\\\\udcff.jpg'
+    """
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
 def describe_objects(objects: Sequence[Detection]) -> str:
     """Objects in one line: ``2 person (0.98, 0.71), dog (0.66)``; of many of a label, the five best."""
     if not objects:
@@ -130,7 +98,7 @@ def describe_objects(objects: Sequence[Detection]) -> str:
 def _describe_label(label: str, scores: Sequence[str]) -> str:
     count = f"{len(scores)} " if len(scores) > 1 else ""
     more = ", ..." if len(scores) > 5 else ""
-    return f"{count}{label} ({', '.join(scores[:5])}{more})"
+    return f"{count}{printable(label)} ({', '.join(scores[:5])}{more})"
 
 
 def print_sample(sample: Sample, *, as_json: bool) -> None:
@@ -157,10 +125,15 @@ def _sample_document(sample: Sample) -> dict[str, Any]:
 
 def _sample_line(sample: Sample) -> str:
     if sample.answer is None:
-        return f"{sample.image}: failed: {sample.error}"
+        return failure_line(sample.image, sample.error)
     upload = "" if sample.answer.upload_ms is None else f", upload {sample.answer.upload_ms:.1f}"
     times = f"{sample.answer.elapsed_ms:.1f} ms (inference {sample.answer.inference_ms:.1f}{upload})"
-    return f"{sample.image}: {describe_objects(sample.answer.objects)} in {times}"
+    return f"{printable(sample.image)}: {describe_objects(sample.answer.objects)} in {times}"
+
+
+def failure_line(image: str, error: str | None) -> str:
+    """What is said of an image that failed."""
+    return printable(f"{image}: failed: {error}")
 
 
 def print_averages(averages: Averages, *, emulated: bool, as_json: bool) -> None:
@@ -182,7 +155,7 @@ def print_averages(averages: Averages, *, emulated: bool, as_json: bool) -> None
 
 def print_report(report: Report) -> None:
     """The table, and under it all that a reader must know to read it rightly."""
-    console = _console()
+    console = standard_output()
     _print_table(console, report.rows)
     for line in _footer(report):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -231,55 +204,6 @@ def _footer(report: Report) -> Iterable[str]:
     yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
 
 
-def _console() -> Console:
-    """Standard output; a pipe or file is as wide as the table needs."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
-
-
-class Downloads:
-    """What is being fetched: on a terminal a bar, elsewhere lines; on standard error, and only where there is news."""
-
-    def __init__(self) -> None:
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        self._console = Console(stderr=True)
-        self._bar = progress.Progress(*columns, console=self._console, transient=True)
-        self._tasks: dict[str, progress.TaskID] = {}
-
-    def notify(self, news: str | Received) -> None:
-        """Take news in words, or how much of a file is here."""
-        if isinstance(news, str):
-            self._console.print(news, markup=False, highlight=False, soft_wrap=True)
-        elif self._console.is_terminal:
-            if news.file.name not in self._tasks:
-                self._bar.start()
-                self._tasks[news.file.name] = self._bar.add_task(news.file.name, total=news.file.size)
-            self._bar.update(self._tasks[news.file.name], completed=news.size)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._tasks:
-            self._bar.stop()
-
-
-def load_model(reference: str, labels: Path | None, *, offline: bool) -> Model:
-    """The model that a command runs with; what has to be fetched for it is shown. Raises as the store does."""
-    from lookout.models.store import load_model as load
-
-    with Downloads() as downloads:
-        return load(reference, labels=labels, offline=offline, notify=downloads.notify)
-
-
 def print_models(documents: Iterable[Mapping[str, Any]]) -> None:
     """The table of ``lookout models list``; narrow enough for a terminal of 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
@@ -290,7 +214,7 @@ def print_models(documents: Iterable[Mapping[str, Any]]) -> None:
         figures = (document["input_size"], accuracy["ap"], accuracy["ap50"], accuracy["input_size"])
         texts = ("-" if figure is None else str(figure) for figure in figures)
         table.add_row(document["name"], f"{document['size'] / 1e6:.1f}", *texts, document["licence"], document["here"])
-    _console().print(table)
+    standard_output().print(table)
 
 
 _MODEL_COLUMNS: dict[str, Literal["left", "right"]] = {
@@ -303,3 +227,9 @@ _MODEL_COLUMNS: dict[str, Literal["left", "right"]] = {
     "Licence": "left",
     "Here": "left",
 }
+
+
+def standard_output() -> Console:
+    """Standard output; a pipe or file is as wide as the table needs."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)

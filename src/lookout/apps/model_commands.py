@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lookout.apps import console, options
+from lookout.apps.progress import Downloads
 from lookout.errors import LookoutError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def pull(names: tuple[str, ...], *, offline: bool, as_json: bool) -> None:
     failed = False
     for name in names:
         try:
-            with console.Downloads() as downloads:
+            with Downloads() as downloads:
                 model = store.pull(name, offline=offline, notify=downloads.notify)
         except LookoutError as error:  # the others may fare better
             click.echo(f"Error: {error}", err=True)

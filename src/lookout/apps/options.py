@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from lookout.core.detections import CONFIDENCE, IOU
+from lookout.core.selection import MAX_DETECTIONS
 from lookout.engines import NAMES as ENGINES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,8 +69,33 @@ engine = click.option(
     help="What runs the network. [default: onnxruntime where it is installed, else opencv]",
 )
 threads = click.option("--threads", type=click.IntRange(min=1), help="Cores that one inference may use. [default: all]")
-confidence = click.option(
-    "--confidence", type=_UNIT, default=CONFIDENCE, show_default=True, help="What an object must score over."
+
+
+def confidence_over(default: float) -> Callable[[Command], Command]:
+    """``--confidence``, with a default of the command's own."""
+    return click.option(
+        "--confidence", type=_UNIT, default=default, show_default=True, help="What an object must score over."
+    )
+
+
+def at_most(default: int) -> Callable[[Command], Command]:
+    """``--max-detections``, with a default of the command's own."""
+    return click.option(
+        "--max-detections",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="Of more objects in an image, the most confident stay.",
+    )
+
+
+confidence = confidence_over(CONFIDENCE)
+max_detections = at_most(MAX_DETECTIONS)
+classes = click.option(
+    "--classes",
+    multiple=True,
+    metavar="A,B",
+    help="The labels wanted, with commas between them. [default: all]",
 )
 iou = click.option(
     "--iou",
@@ -98,5 +124,5 @@ timeout = click.option(
 # Of programs that start others: a child that would outlive its parent is told by its standard input's end.
 stop_on_eof = click.option("--stop-on-eof", is_flag=True, hidden=True)
 
-detection = together(model, labels, engine, threads, confidence, iou)
+detection = together(model, labels, engine, threads, confidence, iou, classes, max_detections)
 IMAGES = click.Path(path_type=Path)

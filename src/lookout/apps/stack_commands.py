@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lookout.apps import console, options
+from lookout.apps import console, opening, options
 from lookout.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _function_code(
     if account.emulated:
         if model is None:
             raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
-        return EMULATED_IMAGE, str(console.load_model(model, labels, offline=offline).folder)
+        return EMULATED_IMAGE, str(opening.load_model(model, labels, offline=offline).folder)
     if image_uri is None:
         raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
     return image_uri, IMAGE_MODEL_FOLDER

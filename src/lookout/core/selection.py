@@ -18,13 +18,15 @@ class Selection:
 
     ``confidence``: what it must score over. ``iou``: how much two boxes of one class may overlap before the
     less confident goes. ``class_ids``: the classes wanted; None for all. ``max_detections``: of more, the most
-    confident stay.
+    confident stay. ``every_class``: a box counts as each class that scores high enough, not only as its best; so
+    that a network's average precision is measured.
     """
 
     confidence: float = CONFIDENCE
     iou: float = IOU
     class_ids: frozenset[int] | None = None
     max_detections: int = MAX_DETECTIONS
+    every_class: bool = False
 
     def of(self, candidates: Candidates, *, suppressed: bool = False) -> Candidates:
         """The objects among candidates, most confident first.

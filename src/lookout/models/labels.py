@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from lookout.errors import ModelError, UsageError
 
@@ -17,6 +19,34 @@ COCO = tuple(
     hair drier|toothbrush
     """.strip().replace("\n    ", "|").split("|")
 )  # fmt: skip
+
+# What Darknet's files call some of them.
+DARKNET_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "aeroplane": "airplane",
+        "diningtable": "dining table",
+        "motorbike": "motorcycle",
+        "pottedplant": "potted plant",
+        "sofa": "couch",
+        "tvmonitor": "tv",
+    }
+)
+
+# COCO numbers its categories from 1 to 90, and has none of these.
+_NO_CATEGORIES = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
+COCO_CATEGORY_IDS: Mapping[str, int] = MappingProxyType(
+    dict(zip(COCO, (number for number in range(1, 91) if number not in _NO_CATEGORIES), strict=True))
+)
+
+
+def canonical(label: str) -> str:
+    """What two spellings of a label have in common: COCO's name for Darknet's, and no capitals.
+
+    >>> canonical("Motorbike"), canonical("helmet")
+    ('motorcycle', 'helmet')
+    """
+    folded = label.strip().casefold()
+    return DARKNET_NAMES.get(folded, folded)
 
 
 def labels_file(network: Path, chosen: Path | None = None) -> Path | None:

@@ -58,9 +58,16 @@ def family(head: Head) -> str:
 
 
 @overflow_is_fine
-def decode(head: Head, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float) -> Candidates:
-    """The candidates whose best class scores over ``confidence``.
+def decode(
+    head: Head,
+    outputs: Sequence[FloatArray],
+    input_wh: tuple[int, int],
+    confidence: float,
+    *,
+    every_class: bool = False,
+) -> Candidates:
+    """The candidates whose best class scores over ``confidence``; with ``every_class`` one of each class that does.
 
     ``outputs`` are the network's, in its order. Raises ``ValueError`` when they don't have the head's shape.
     """
-    return head.decode(outputs, input_wh, confidence)
+    return head.decode(outputs, input_wh, confidence, every_class=every_class)

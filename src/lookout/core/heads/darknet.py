@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from lookout.core.detections import Candidates, FloatArray
-from lookout.core.heads.rows import best_class, corners, logit, overflow_is_fine, sigmoid
+from lookout.core.heads.rows import classify, corners, logit, overflow_is_fine, sigmoid
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,14 @@ class DarknetHead:
         """How many labels the network knows."""
         return self.layers[0].classes
 
-    def decode(self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float) -> Candidates:
+    def decode(
+        self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float, *, every_class: bool = False
+    ) -> Candidates:
         """See ``heads.decode``."""
         if len(outputs) != len(self.layers):
             raise ValueError(f"the network has {len(outputs)} outputs, its head {len(self.layers)} layers")
         parts = [
-            best_class(*darknet_rows(layer, output, input_wh, confidence), confidence)
+            classify(*darknet_rows(layer, output, input_wh, confidence), confidence, every_class=every_class)
             for layer, output in zip(self.layers, outputs, strict=True)
         ]
         return Candidates.join(parts)

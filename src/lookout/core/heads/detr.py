@@ -28,8 +28,11 @@ class DetrHead:
     classes: int
     suppressed: ClassVar[bool] = True
 
-    def decode(self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float) -> Candidates:
+    def decode(
+        self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float, *, every_class: bool = False
+    ) -> Candidates:
         """See ``heads.decode``."""
+        del every_class  # as in their own post-processing, all count always
         match [output.shape for output in outputs]:
             case [(1, _, entries)] if entries == 4 + self.classes:
                 boxes, scores = np.split(outputs[0][0], [4], axis=1)

@@ -23,9 +23,11 @@ class EndToEndHead:
     classes: int
     suppressed: ClassVar[bool] = True
 
-    def decode(self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float) -> Candidates:
+    def decode(
+        self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float, *, every_class: bool = False
+    ) -> Candidates:
         """See ``heads.decode``."""
-        del input_wh  # boxes are in its pixels already
+        del input_wh, every_class  # boxes are in its pixels already, and have one class each
         if len(outputs) != 1 or outputs[0].ndim != 3 or outputs[0].shape[::2] != (1, 6):
             raise ValueError(f"outputs of {shapes(outputs)} do not fit rows of box, confidence and class")
         rows = outputs[0][0]

@@ -20,13 +20,22 @@ _LARGEST = 1e9
 overflow_is_fine = np.errstate(over="ignore", invalid="ignore")
 
 
-def best_class(
-    boxes_xyxy: FloatArray, objectness: FloatArray, class_scores: FloatArray, confidence: float
+def classify(
+    boxes_xyxy: FloatArray,
+    objectness: FloatArray,
+    class_scores: FloatArray,
+    confidence: float,
+    *,
+    every_class: bool = False,
 ) -> Candidates:
-    """One candidate a row: its best class, where that scores over ``confidence``.
+    """One candidate a row, its best class, where that scores over ``confidence``; or one of every class that does.
 
     ``boxes_xyxy`` (n, 4), ``objectness`` (n,), ``class_scores`` (n, classes).
     """
+    if every_class:
+        scores = objectness[:, None] * class_scores
+        row_ids, class_ids = np.nonzero(scores > confidence)
+        return sound(boxes_xyxy[row_ids], scores[row_ids, class_ids], class_ids, confidence)
     class_ids = class_scores.argmax(axis=1)
     confidences = objectness * class_scores[np.arange(len(class_ids)), class_ids]
     return sound(boxes_xyxy, confidences, class_ids, confidence)

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from lookout.core.detections import Candidates, FloatArray
-from lookout.core.heads.rows import best_class, corners, shapes
+from lookout.core.heads.rows import classify, corners, shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,18 @@ class YoloV5Head:
     classes: int
     suppressed: ClassVar[bool] = False
 
-    def decode(self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float) -> Candidates:
+    def decode(
+        self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float, *, every_class: bool = False
+    ) -> Candidates:
         """See ``heads.decode``."""
         del input_wh  # boxes are in its pixels already
         if len(outputs) != 1 or outputs[0].ndim != 3 or outputs[0].shape[::2] != (1, 5 + self.classes):
             raise ValueError(f"outputs of {shapes(outputs)} do not fit YOLOv5 with {self.classes} classes")
         rows = outputs[0][0]
         rows = rows[rows[:, 4] > confidence]
-        return best_class(corners(rows[:, :2], rows[:, 2:4]), rows[:, 4], rows[:, 5:], confidence)
+        return classify(
+            corners(rows[:, :2], rows[:, 2:4]), rows[:, 4], rows[:, 5:], confidence, every_class=every_class
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,9 @@ class YoloV8Head:
     classes: int
     suppressed: ClassVar[bool] = False
 
-    def decode(self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float) -> Candidates:
+    def decode(
+        self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float, *, every_class: bool = False
+    ) -> Candidates:
         """See ``heads.decode``."""
         del input_wh  # boxes are in its pixels already
         if len(outputs) != 1 or outputs[0].ndim != 3 or outputs[0].shape[:2] != (1, 4 + self.classes):
@@ -48,4 +54,4 @@ class YoloV8Head:
         columns = outputs[0][0]
         rows = columns[:, columns[4:].max(axis=0) > confidence].T
         certain = np.ones(len(rows), np.float32)
-        return best_class(corners(rows[:, :2], rows[:, 2:4]), certain, rows[:, 4:], confidence)
+        return classify(corners(rows[:, :2], rows[:, 2:4]), certain, rows[:, 4:], confidence, every_class=every_class)

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from lookout.core.detections import Candidates, FloatArray
-from lookout.core.heads.rows import best_class, corners, shapes
+from lookout.core.heads.rows import classify, corners, shapes
 
 YOLOX_STRIDES = (8, 16, 32)
 
@@ -26,7 +26,9 @@ class YoloxHead:
     strides: tuple[int, ...] = YOLOX_STRIDES
     suppressed: ClassVar[bool] = False
 
-    def decode(self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float) -> Candidates:
+    def decode(
+        self, outputs: Sequence[FloatArray], input_wh: tuple[int, int], confidence: float, *, every_class: bool = False
+    ) -> Candidates:
         """See ``heads.decode``."""
         cells = grid_cells(input_wh, self.strides)
         if len(outputs) != 1 or outputs[0].shape != (1, cells, 5 + self.classes):
@@ -37,7 +39,7 @@ class YoloxHead:
         kept = np.flatnonzero(outputs[0][0, :, 4] > confidence)
         rows, stride = outputs[0][0, kept], strides[kept]
         boxes_xyxy = corners((rows[:, :2] + cell_xy[kept]) * stride, np.exp(rows[:, 2:4]) * stride)
-        return best_class(boxes_xyxy, rows[:, 4], rows[:, 5:], confidence)
+        return classify(boxes_xyxy, rows[:, 4], rows[:, 5:], confidence, every_class=every_class)
 
 
 def grid_cells(input_wh: tuple[int, int], strides: Sequence[int]) -> int:

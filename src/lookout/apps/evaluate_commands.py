@@ -1,0 +1,198 @@
+"""``lookout evaluate``: how well a model finds what people marked, and how quickly."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lookout.apps import console, opening, options
+from lookout.apps.progress import Progress
+from lookout.errors import ImageError, NoImagesError, UsageError
+
+if TYPE_CHECKING:
+    from lookout.comparison.accuracy import Accuracy
+    from lookout.comparison.coco import Annotations
+    from lookout.comparison.samples import Sample
+    from lookout.detector import Detector
+
+# As COCO's benchmark has them: everything that may be an object, and a hundred of them.
+CONFIDENCE = 0.001
+MAX_DETECTIONS = 100
+
+
+@click.command()
+@click.option("--images", "folder", required=True, type=click.Path(path_type=Path), help="The folder of images.")
+@click.option("--annotations", required=True, type=click.Path(path_type=Path), help="COCO's file of what is in them.")
+@options.model
+@options.labels
+@options.engine
+@options.threads
+@options.confidence_over(CONFIDENCE)
+@options.iou
+@options.classes
+@options.at_most(MAX_DETECTIONS)
+@click.option("--subset", is_flag=True, help="Evaluate the images that are there, where the file names more.")
+@click.option("--out", "--output", type=click.Path(path_type=Path), help="A file for the results, in COCO's form.")
+@options.as_json
+def evaluate(
+    folder: Path, annotations: Path, out: Path | None, *, subset: bool, as_json: bool, **settings: Any
+) -> None:
+    """Measure a model's accuracy, and its speed, on annotated images.
+
+    Accuracy is COCO's average precision (AP) over IoUs from 0.50 to 0.95. Labels and categories are matched by
+    name, also by Darknet's names of COCO's categories. Categories that the model has no label for, or that
+    --classes leaves out, are left out of the average, and named. An image that can't be read counts as one in
+    which nothing was found, is told on standard error, and makes the exit status 1.
+
+    A box counts as every class that scores over --confidence, not only as its best (as in the evaluations of
+    Darknet and its successors). So low a confidence also makes the stage postprocess longer than in lookout detect.
+
+    \b
+    Example: lookout evaluate --images val2017/ --annotations instances_val2017.json --model yolov3-tiny.cfg
+    """
+    console.require("evaluate", "lookout evaluate", "faster_coco_eval")
+    from lookout.comparison.accuracy import judge, result_entries
+    from lookout.comparison.coco import Annotations
+
+    console.end_with_signal()
+    truth = Annotations.read(annotations)
+    image_ids, missing = _located(truth, folder, subset=subset)
+    with closing(opening.load_detector(**settings)) as detector:
+        category_ids = _category_ids(truth, detector)
+        samples = _samples(detector, [Path(name) for name in image_ids])
+        names = {"model": detector.model.name, "engine": detector.engine.name}
+    for sample in samples:
+        if sample.error:
+            click.echo(console.failure_line(sample.image, sample.error), err=True)
+    if all(sample.error for sample in samples):
+        raise ImageError(f"none of the {len(samples)} images could be read")
+    if out:
+        _write(out, json.dumps(result_entries(samples, image_ids, category_ids)))
+    accuracy = judge(truth, image_ids, category_ids, samples, settings["max_detections"])
+    if accuracy.precision.ap is None:
+        raise UsageError(f"{annotations} marks no object of the model's classes in these images")
+    if as_json:
+        click.echo(json.dumps({**accuracy.to_json(), "missing_images": missing, **names}))
+    else:
+        _print_table(accuracy)
+        click.echo(f"{names['model']} on {names['engine']}: {_counts(accuracy)}.")
+        for line in _notes(accuracy, missing, _spare_images(folder, image_ids)):
+            click.echo(console.printable(line))
+    sys.exit(1 if accuracy.failed else 0)
+
+
+def _located(truth: Annotations, folder: Path, *, subset: bool) -> tuple[dict[str, int], int]:
+    """The images to evaluate with their ids, and how many others are missing.
+
+    Raises ``NoImagesError`` where some are, but for a ``subset``.
+    """
+    if not folder.is_dir():
+        raise NoImagesError(f"{folder} is no folder: name the one that holds the images of {truth.path}")
+    found, missing = truth.locate(folder)
+    if not found:
+        raise NoImagesError(f"{folder} holds none of the {len(missing)} images that {truth.path} names")
+    if missing and not subset:
+        names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise NoImagesError(
+            f"{folder} lacks {len(missing)} of the {len(missing) + len(found)} images that {truth.path} names "
+            f"({names}): add them, or evaluate the others with --subset"
+        )
+    return {str(path): image_id for path, image_id in found.items()}, len(missing)
+
+
+def _category_ids(truth: Annotations, detector: Detector) -> dict[str, int]:
+    """The categories of the labels that the detector may find."""
+    wanted = detector.selection.class_ids
+    labels = [label for number, label in enumerate(detector.model.labels) if wanted is None or number in wanted]
+    category_ids = truth.category_ids(labels)
+    if not category_ids:
+        raise UsageError(
+            f"none of the model's labels ({', '.join(labels[:3])}, ...) is a category of {truth.path} "
+            f"({', '.join(list(truth.categories.values())[:3])}, ...): name the right labels with --labels"
+        )
+    return category_ids
+
+
+def _samples(detector: Detector, paths: list[Path]) -> list[Sample]:
+    from lookout.comparison.load import closed_loop
+    from lookout.executions.in_process import InProcessExecution
+
+    detector.selection = dataclasses.replace(detector.selection, every_class=True)
+    detector.warm_up()
+    samples = []
+    with Progress(len(paths)) as progress:
+        for sample in closed_loop([InProcessExecution(detector)], paths):
+            progress.advance(Path(sample.image).name)
+            samples.append(sample)
+    return samples
+
+
+def _write(path: Path, text: str) -> None:
+    from lookout.apps.streams import Stream
+
+    stream = Stream(path, whole=True)
+    try:
+        stream.write(text + "\n")
+        stream.close()
+    finally:
+        stream.discard()
+
+
+def _spare_images(folder: Path, image_ids: dict[str, int]) -> int:
+    """How many images of the folder the annotations don't name."""
+    from lookout.images import find
+
+    return len({str(path) for path in find([folder])} - image_ids.keys())
+
+
+def _print_table(accuracy: Accuracy) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table("Metric", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("Value", justify="right")
+    for row in _rows(accuracy):
+        table.add_row(*row)
+    console.standard_output().print(table)
+
+
+def _rows(accuracy: Accuracy) -> Iterator[tuple[str, str]]:
+    precision, times = accuracy.precision, accuracy.milliseconds
+    for text, value in (
+        ("AP", precision.ap),
+        ("AP50", precision.ap50),
+        ("AP75", precision.ap75),
+        ("AP small", precision.ap_small),
+        ("AP medium", precision.ap_medium),
+        ("AP large", precision.ap_large),
+    ):
+        yield text, "-" if value is None else f"{value:.3f}"
+    if times:
+        yield "ms per image, mean", f"{times.mean:.1f}"
+        yield "ms per image, p50", f"{times.p50:.1f}"
+    for stage, ms in accuracy.stages_ms.items():
+        yield f"  {stage}, mean", f"{ms:.1f}"
+
+
+def _counts(accuracy: Accuracy) -> str:
+    return f"{accuracy.images} images with {accuracy.objects} objects of {accuracy.categories} categories"
+
+
+def _notes(accuracy: Accuracy, missing: int, spare: int) -> Iterator[str]:
+    """What a reader must know to read the figures rightly."""
+    if accuracy.unknown:
+        names = ", ".join(accuracy.unknown[:5]) + (", ..." if len(accuracy.unknown) > 5 else "")
+        yield f"Left out of the average: {len(accuracy.unknown)} categories that no wanted label names ({names})."
+    if accuracy.failed:
+        yield f"Counted as images without detections, since they failed: {len(accuracy.failed)}."
+    if missing:
+        yield f"A subset: {missing} images that the annotations name are not in the folder."
+    if spare:
+        yield f"Passed over: {spare} images in the folder that the annotations don't name."

@@ -1,0 +1,53 @@
+"""From the options that name a model to the model, or to a detector of it; what has to be fetched is shown."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lookout.apps.progress import Downloads
+from lookout.errors import UsageError
+
+if TYPE_CHECKING:
+    from lookout.detector import Detector
+    from lookout.models.model import Model
+
+
+def load_model(reference: str, labels: Path | None, *, offline: bool) -> Model:
+    """The model that a command runs with; what has to be fetched for it is shown. Raises as the store does."""
+    from lookout.models.store import load_model as load
+
+    with Downloads() as downloads:
+        return load(reference, labels=labels, offline=offline, notify=downloads.notify)
+
+
+def load_detector(  # noqa: PLR0913  the options, each by its name
+    *,
+    model: str,
+    labels: Path | None,
+    offline: bool,
+    engine: str | None,
+    threads: int | None,
+    confidence: float,
+    iou: float,
+    classes: Sequence[str],
+    max_detections: int,
+) -> Detector:
+    """The detector that ``options.detection`` asks for."""
+    from lookout.detector import open_detector
+    from lookout.loading import select
+
+    loaded = load_model(model, labels, offline=offline)
+    return open_detector(loaded, engine, threads, select(loaded, confidence, iou, _split(classes), max_detections))
+
+
+def _split(texts: Sequence[str]) -> list[str] | None:
+    """The labels in ``person,dog``; one that has a comma of its own is put in double quotes."""
+    if not texts:
+        return None
+    labels = [label.strip() for row in csv.reader(texts, skipinitialspace=True) for label in row if label.strip()]
+    if not labels:
+        raise UsageError("--classes names no label: name some of the model's, with commas between them")
+    return labels
