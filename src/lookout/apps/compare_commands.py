@@ -57,7 +57,6 @@ def send(images: tuple[Path, ...], url: str, execution: str, stack: str, *, as_j
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=options.IMAGES)
 @options.model
-@options.labels
 @options.engine
 @options.confidence
 @options.iou
@@ -85,8 +84,6 @@ def send(images: tuple[Path, ...], url: str, execution: str, stack: str, *, as_j
 @options.as_json
 def compare(
     images: tuple[Path, ...],
-    model: str,
-    labels: Path | None,
     out: Path | None,
     *,
     as_json: bool,
@@ -109,7 +106,7 @@ def compare(
     _require_extras(executions, settings["cloud"])
     comparison = Comparison(
         paths=tuple(find(images)),
-        model=opening.load_model(model, labels, offline=settings["offline"]),
+        model=opening.take_model(settings),
         engine=choose(settings["engine"]),
         confidence=settings["confidence"],
         iou=settings["iou"],

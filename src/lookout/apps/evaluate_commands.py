@@ -31,7 +31,6 @@ MAX_DETECTIONS = 100
 @click.option("--images", "folder", required=True, type=click.Path(path_type=Path), help="The folder of images.")
 @click.option("--annotations", required=True, type=click.Path(path_type=Path), help="COCO's file of what is in them.")
 @options.model
-@options.labels
 @options.engine
 @options.threads
 @options.confidence_over(CONFIDENCE)

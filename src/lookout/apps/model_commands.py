@@ -18,6 +18,7 @@ from lookout.errors import LookoutError
 if TYPE_CHECKING:
     from lookout.models.catalog import ModelSpec
     from lookout.models.model import Model
+    from lookout.models.onnx_heads import OnnxFamily
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -53,8 +54,9 @@ def list_(*, as_json: bool) -> None:
 @models.command()
 @click.argument("model", metavar="M")
 @options.labels
+@options.head
 @options.as_json
-def info(model: str, labels: Path | None, *, as_json: bool) -> None:
+def info(model: str, labels: Path | None, head: OnnxFamily | None, *, as_json: bool) -> None:
     """Tell all that is known of a model.
 
     M is a name (see lookout models list), a .cfg or .onnx file, which is imported for it, or an imported folder.
@@ -70,7 +72,7 @@ def info(model: str, labels: Path | None, *, as_json: bool) -> None:
     if model in CATALOG and not Path(model).exists():
         document = _full_document(CATALOG[model], labels)
     else:
-        document = _model_document(load_model(model, labels=labels, offline=True))
+        document = _model_document(load_model(model, labels=labels, head=head, offline=True))
     click.echo(json.dumps(document) if as_json else "\n".join(_lines(document)))
 
 

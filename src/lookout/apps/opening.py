@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lookout.apps.progress import Downloads
 from lookout.errors import UsageError
@@ -13,20 +13,27 @@ from lookout.errors import UsageError
 if TYPE_CHECKING:
     from lookout.detector import Detector
     from lookout.models.model import Model
+    from lookout.models.onnx_heads import OnnxFamily
 
 
-def load_model(reference: str, labels: Path | None, *, offline: bool) -> Model:
+def load_model(model: str, labels: Path | None, head: OnnxFamily | None, *, offline: bool) -> Model:
     """The model that a command runs with; what has to be fetched for it is shown. Raises as the store does."""
     from lookout.models.store import load_model as load
 
     with Downloads() as downloads:
-        return load(reference, labels=labels, offline=offline, notify=downloads.notify)
+        return load(model, labels=labels, head=head, offline=offline, notify=downloads.notify)
+
+
+def take_model(settings: dict[str, Any]) -> Model:
+    """The model that ``options.model`` asks for; its settings are taken out of a command's."""
+    return load_model(**{name: settings.pop(name) for name in ("model", "labels", "head", "offline")})
 
 
 def load_detector(  # noqa: PLR0913  the options, each by its name
     *,
     model: str,
     labels: Path | None,
+    head: OnnxFamily | None,
     offline: bool,
     engine: str | None,
     threads: int | None,
@@ -39,7 +46,7 @@ def load_detector(  # noqa: PLR0913  the options, each by its name
     from lookout.detector import open_detector
     from lookout.loading import select
 
-    loaded = load_model(model, labels, offline=offline)
+    loaded = load_model(model, labels, head, offline=offline)
     return open_detector(loaded, engine, threads, select(loaded, confidence, iou, _split(classes), max_detections))
 
 

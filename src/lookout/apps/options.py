@@ -12,6 +12,7 @@ import click
 from lookout.core.detections import CONFIDENCE, IOU
 from lookout.core.selection import MAX_DETECTIONS
 from lookout.engines import NAMES as ENGINES
+from lookout.models.onnx_heads import ONNX_FAMILIES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,21 +47,37 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 offline = click.option(
     "--offline", is_flag=True, envvar="LOOKOUT_OFFLINE", help="Fetch nothing: use a model that is here, or fail."
 )
-# Whoever takes a model takes --offline too.
-model = together(
-    click.option(
-        "--model",
-        required=True,
-        envvar="LOOKOUT_MODEL",
-        metavar="M",
-        help="A Darknet .cfg (its .weights beside it), an .onnx file, or a name of lookout models list.",
-    ),
-    offline,
-)
 labels = click.option(
     "--labels",
     type=click.Path(path_type=Path),
     help="A file with one label a line. [default: the .names file beside the model, else COCO's 80]",
+)
+head = click.option(
+    "--head", type=click.Choice(ONNX_FAMILIES), help="The head of an .onnx file.  [default: told by its shapes]"
+)
+
+
+class _Model(click.ParamType[str]):
+    """What a model is named by."""
+
+    name = "model"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        del param, ctx
+        return (
+            "lookout-tiny comes with the package, to try it; lookout models pull yolov3-tiny gets one for photographs."
+        )
+
+
+MODEL_HELP = "A Darknet .cfg (its .weights beside it), an .onnx file, or a name of lookout models list."
+
+
+# Whoever takes a model takes what else there is to say of it.
+model = together(
+    click.option("--model", type=_Model(), required=True, envvar="LOOKOUT_MODEL", metavar="M", help=MODEL_HELP),
+    labels,
+    head,
+    offline,
 )
 engine = click.option(
     "--engine",
@@ -124,5 +141,5 @@ timeout = click.option(
 # Of programs that start others: a child that would outlive its parent is told by its standard input's end.
 stop_on_eof = click.option("--stop-on-eof", is_flag=True, hidden=True)
 
-detection = together(model, labels, engine, threads, confidence, iou, classes, max_detections)
+detection = together(model, engine, threads, confidence, iou, classes, max_detections)
 IMAGES = click.Path(path_type=Path)

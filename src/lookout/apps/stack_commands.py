@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,8 +26,9 @@ def stack() -> None:
 @click.option(
     "--model", envvar="LOOKOUT_MODEL", metavar="M", help="As of lookout detect; needed on the emulator, unused on AWS."
 )
-@options.offline
 @options.labels
+@options.head
+@options.offline
 @options.engine
 @options.confidence
 @options.iou
@@ -36,7 +36,7 @@ def stack() -> None:
 @options.timeout
 @click.option("--image-uri", help="On AWS: the function's container image, which holds its model in /opt/model.")
 @options.yes
-def up(name: str, model: str | None, labels: Path | None, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
+def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
     """Make the stack, or bring it to these settings.
 
     That is a bucket, a function, a table, a log group and a role, by CloudFormation.
@@ -50,7 +50,7 @@ def up(name: str, model: str | None, labels: Path | None, image_uri: str | None,
     from lookout.engines import choose
 
     account = account_of_environment()
-    image, model_folder = _function_code(account, model, labels, image_uri, offline=settings["offline"])
+    image, model_folder = _function_code(account, image_uri, settings)
     wanted = StackSettings(
         image_uri=image,
         model_folder=model_folder,
@@ -90,16 +90,14 @@ def down(name: str, *, yes: bool) -> None:
     click.echo(f"{name} is gone from {_place(account)}.")
 
 
-def _function_code(
-    account: Account, model: str | None, labels: Path | None, image_uri: str | None, *, offline: bool
-) -> tuple[str, str]:
+def _function_code(account: Account, image_uri: str | None, settings: dict[str, Any]) -> tuple[str, str]:
     """The function's image, and where its model is."""
     from lookout.cloud.stack import EMULATED_IMAGE, IMAGE_MODEL_FOLDER
 
     if account.emulated:
-        if model is None:
+        if settings["model"] is None:
             raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
-        return EMULATED_IMAGE, str(opening.load_model(model, labels, offline=offline).folder)
+        return EMULATED_IMAGE, str(opening.take_model(settings).folder)
     if image_uri is None:
         raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
     return image_uri, IMAGE_MODEL_FOLDER
