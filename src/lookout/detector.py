@@ -43,7 +43,7 @@ class Result:
         """
         if self.source is None:
             raise ValueError("this result knows no image to draw on")
-        pixels = images.decode(self.source) if isinstance(self.source, bytes) else self.source
+        pixels = images.decode(self.source).pixels_bgr if isinstance(self.source, bytes) else self.source
         return images.draw(pixels, self.objects)
 
     def to_json(self) -> dict[str, Any]:
@@ -70,15 +70,18 @@ class Detector:
         """
         clock = _StageClock()
         if isinstance(image, np.ndarray):
-            return Result(self._detect(_checked(image), clock), clock.timings, image)
+            pixels = _checked(image)
+            return Result(self._detect(pixels, images.size_wh(pixels), clock), clock.timings, image)
         data = image if isinstance(image, bytes) else images.read(Path(image))
         with clock.stage("decode"):
-            pixels = images.decode(data)
-        return Result(self._detect(pixels, clock), clock.timings, data)
+            decoded = images.decode(data, input_format=self.model.input_format)
+        return Result(self._detect(decoded.pixels_bgr, decoded.size_wh, clock), clock.timings, data)
 
-    def _detect(self, image_bgr: images.ImageArray, clock: _StageClock) -> tuple[Detection, ...]:
+    def _detect(
+        self, image_bgr: images.ImageArray, size_wh: tuple[int, int], clock: _StageClock
+    ) -> tuple[Detection, ...]:
         with clock.stage("preprocess"):
-            frame = Frame.of(images.size_wh(image_bgr), self.model.input_format)
+            frame = Frame.of(size_wh, self.model.input_format)
             blob = images.fill(image_bgr, frame, self.model.input_format)
         with clock.stage("inference"):
             outputs = self.engine.infer(blob)

@@ -277,7 +277,7 @@ def _saved(samples: Iterable[Sample], folder: Path | None) -> Iterator[Sample]:
     for sample in samples:
         if folder and sample.answer:
             path = Path(sample.image)
-            picture = images.draw(images.decode(images.read(path)), sample.answer.objects)
+            picture = images.draw(images.decode(images.read(path)).pixels_bgr, sample.answer.objects)
             images.write(picture, folder / _free_name(path.stem, taken))
         yield sample
 
