@@ -70,7 +70,7 @@ def _ink(colour: _Colour) -> _Colour:
 
 @cache
 def _colour(label: str) -> _Colour:
-    """A bright colour for a label, the same in every picture and every run: blue, green, red."""
+    """The colour of a label, the same in every picture and every run: blue, green, red."""
     digest = blake2s(f"{_SALT}{label}".encode("utf-8", "replace"), digest_size=4).digest()
     hue = int.from_bytes(digest[:2]) / 65536 * 360
     saturation, value = 0.4 + 0.6 * digest[2] / 255, 0.45 + 0.55 * digest[3] / 255
