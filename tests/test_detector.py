@@ -148,7 +148,7 @@ def test_boxes_of_one_label_that_overlap_are_one_object():
 
 def test_the_network_is_fed_as_its_model_says():
     engine = FakeEngine(darknet_output())
-    picture = noise(640, 480)
+    picture = noise(200, 120)
     Detector(DARKNET, engine).detect(as_png(picture))
     small = cv2.resize(picture, (64, 32), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_allclose(engine.blobs[0][0], small[:, :, ::-1].transpose(2, 0, 1) / 255, atol=1e-6)
@@ -202,7 +202,7 @@ def test_every_stage_is_timed():
     assert list(first.timings) == STAGES
     assert all(ms > 0 for ms in first.timings.values())
     assert first.timings is not second.timings
-    third, fourth = (detector.detect(images.decode(data)) for _ in range(2))
+    third, fourth = (detector.detect(images.decode(data).pixels_bgr) for _ in range(2))
     assert list(third.timings) == STAGES[1:]
     assert third.timings is not fourth.timings
 
@@ -423,7 +423,7 @@ def test_a_path_bytes_and_pixels_of_an_image_give_the_same(tmp_path):
     path.write_bytes(as_png(noise(640, 480)))
     found = [
         detector.detect(image).objects
-        for image in (path, str(path), path.read_bytes(), images.decode(path.read_bytes()))
+        for image in (path, str(path), path.read_bytes(), images.decode(path.read_bytes()).pixels_bgr)
     ]
     assert len(found[0]) == 1
     assert found == found[:1] * 4

@@ -29,11 +29,12 @@ class Result:
     """What was found in one image, the most confident first, and how many milliseconds each stage took.
 
     The stages are ``decode`` (not for an array), ``preprocess``, ``inference`` (the network alone) and
-    ``postprocess``.
+    ``postprocess``. ``image_wh``: the image's width and height, which the boxes refer to.
     """
 
     objects: tuple[Detection, ...]
     timings: dict[str, float] = field(default_factory=dict)
+    image_wh: tuple[int, int] = (0, 0)
     source: bytes | images.ImageArray | None = field(default=None, repr=False, compare=False)
 
     def annotated(self) -> images.ImageArray:
@@ -43,7 +44,7 @@ class Result:
         """
         if self.source is None:
             raise ValueError("this result knows no image to draw on")
-        pixels = images.decode(self.source) if isinstance(self.source, bytes) else self.source
+        pixels = images.decode(self.source).pixels_bgr if isinstance(self.source, bytes) else self.source
         return images.draw(pixels, self.objects)
 
     def to_json(self) -> dict[str, Any]:
@@ -70,16 +71,17 @@ class Detector:
         """
         clock = _StageClock()
         if isinstance(image, np.ndarray):
-            return Result(self._detect(_checked(image), clock), clock.timings, image)
+            decoded = images.Image(_checked(image), images.size_wh(image))
+            return Result(self._detect(decoded, clock), clock.timings, decoded.size_wh, image)
         data = image if isinstance(image, bytes) else images.read(Path(image))
         with clock.stage("decode"):
-            pixels = images.decode(data)
-        return Result(self._detect(pixels, clock), clock.timings, data)
+            decoded = images.decode(data, input_format=self.model.input_format)
+        return Result(self._detect(decoded, clock), clock.timings, decoded.size_wh, data)
 
-    def _detect(self, image_bgr: images.ImageArray, clock: _StageClock) -> tuple[Detection, ...]:
+    def _detect(self, image: images.Image, clock: _StageClock) -> tuple[Detection, ...]:
         with clock.stage("preprocess"):
-            frame = Frame.of(images.size_wh(image_bgr), self.model.input_format)
-            blob = images.fill(image_bgr, frame, self.model.input_format)
+            frame = Frame.of(image.size_wh, self.model.input_format)
+            blob = images.fill(image.pixels_bgr, frame, self.model.input_format)
         with clock.stage("inference"):
             outputs = self.engine.infer(blob)
         with clock.stage("postprocess"):

@@ -40,7 +40,9 @@ PERSON = Detection("person", 0.5, Box(0, 0, 200, 100))
 
 def outcome(name: str, *objects: Detection, **more: Any) -> Outcome:
     """Of a picture of 200 x 100 pixels."""
-    return Outcome(name, Result(objects, dict(TIMINGS), np.zeros((100, 200, 3), np.uint8)), elapsed_ms=8.25, **more)
+    return Outcome(
+        name, Result(objects, dict(TIMINGS), (200, 100), np.zeros((100, 200, 3), np.uint8)), elapsed_ms=8.25, **more
+    )
 
 
 def failed(name: str) -> Outcome:

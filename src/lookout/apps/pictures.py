@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lookout import images
 from lookout.core.detections import Detection
 from lookout.detector import Detector, Result
@@ -40,14 +38,6 @@ class Outcome:
     def objects(self) -> tuple[Detection, ...]:
         """What was found; nothing in a failure, so look at ``error`` first."""
         return self.result.objects if self.result else ()
-
-    @property
-    def image_wh(self) -> tuple[int, int]:
-        """Width and height of the picture in pixels. Raises ``ValueError`` for a failure."""
-        if self.result is None:
-            raise ValueError(f"nothing is known of {self.name}: {self.error}")
-        source = self.result.source
-        return images.size_wh(source if isinstance(source, np.ndarray) else self.result.annotated())
 
     @property
     def stem(self) -> str:

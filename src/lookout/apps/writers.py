@@ -163,7 +163,7 @@ class YoloWriter:
         """See ``Writer``."""
         name = f"{outcome.stem}.txt"
         if outcome.result:
-            self._write(name, "".join(self._line(found, outcome.image_wh) for found in outcome.objects))
+            self._write(name, "".join(self._line(found, outcome.result.image_wh) for found in outcome.objects))
         else:
             (self._folder / name).unlink(missing_ok=True)  # an earlier run's would be taken for this one's
 
