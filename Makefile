@@ -1,6 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; both make the virtual environment they need.
 #
-#   make demo IMAGES=folder MODEL=network.cfg    compare local and remote execution on your pictures
+#   make demo                                    compare local and remote execution, on what comes with the package
+#   make demo IMAGES=photos MODEL=network.cfg    the same on your pictures, with your model
 #   make test                                    the whole test suite
 #   make soak                                    20,000 mutated images, cfg and weights files (minutes)
 #   make check                                   format, lint, types, import layers, then the tests
@@ -12,17 +13,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_QUIET ?= 1
 
-.PHONY: demo demo-arguments test soak check format clean
+.PHONY: demo test soak check format clean
 
-demo: demo-arguments $(VENV)/.demo
-	@$(BIN)/lookout compare "$(IMAGES)" --model "$(MODEL)" --executions local,remote
-
-demo-arguments:
-	@if [ -z "$(IMAGES)" ] || [ -z "$(MODEL)" ]; then \
-	  echo "Name a folder of images and a model (none comes with the package yet):" >&2; \
-	  echo "  make demo IMAGES=photos MODEL=yolov3-tiny.cfg" >&2; \
-	  exit 2; \
-	fi
+demo: $(VENV)/.demo
+	@$(BIN)/lookout demo $(if $(IMAGES),"$(IMAGES)") $(if $(MODEL),--model "$(MODEL)")
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

@@ -9,7 +9,7 @@ import click
 
 from lookout import __version__
 from lookout.apps import console
-from lookout.apps.compare_commands import compare, send
+from lookout.apps.compare_commands import compare, demo, send
 from lookout.apps.detect_commands import detect
 from lookout.apps.evaluate_commands import evaluate
 from lookout.apps.model_commands import models
@@ -28,6 +28,7 @@ main.add_command(evaluate)
 main.add_command(serve)
 main.add_command(send)
 main.add_command(compare)
+main.add_command(demo)
 main.add_command(emulator)
 main.add_command(stack)
 main.add_command(models)

@@ -133,6 +133,38 @@ def compare(
     sys.exit(0 if report.sound else 1)
 
 
+@click.command()
+@click.argument("images", nargs=-1, type=options.IMAGES)
+@click.option(
+    "--model",
+    envvar="LOOKOUT_MODEL",
+    metavar="M",
+    help=f"{options.MODEL_HELP} [default: lookout-tiny, the package's own]",
+)
+@options.as_json
+@click.pass_context
+def demo(context: click.Context, images: tuple[Path, ...], model: str | None, *, as_json: bool) -> None:
+    """Compare local and remote execution on what comes with the package.
+
+    That needs no network, no account and no model: lookout-tiny detects in a dozen rendered pictures, here and in
+    an emulated cloud. Your own images and model take their place.
+
+    \b
+    Example: lookout demo
+             lookout demo photos/ --model yolov3-tiny
+    """
+    from lookout.models import bundled
+
+    if images and model is None:
+        click.echo(
+            "lookout-tiny knows rendered pictures and little of photographs; "
+            "for these, name a model, such as --model yolov3-tiny",
+            err=True,
+        )
+    paths = images or (bundled.PICTURES,)
+    context.invoke(compare, images=paths, model=model or bundled.NAME, as_json=as_json)
+
+
 def _shown(samples: Iterable[Sample], *, as_json: bool) -> Iterator[Sample]:
     """The samples, each shown as it comes: a line for people, or one of JSON for programs."""
     for sample in samples:
