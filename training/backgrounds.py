@@ -102,7 +102,11 @@ def table(random: Random, width: int, height: int) -> tuple[Array, int]:
     """A table from above, or nearly so: wood, cloth or stone."""
     horizon = int(height * random.uniform(-0.1, 0.35))
     picture, _ = room(random, width, height)
-    base = any_colour(random) if random.random() < 0.4 else hsv(random.uniform(20, 36), random.uniform(0.15, 0.6), random.uniform(0.3, 0.9))
+    base = (
+        any_colour(random)
+        if random.random() < 0.4
+        else hsv(random.uniform(20, 36), random.uniform(0.15, 0.6), random.uniform(0.3, 0.9))
+    )
     plane = _surface(random, base, 0.14)
     kind = random.random()
     if kind < 0.45:
@@ -134,7 +138,10 @@ BACKGROUNDS = {"street": street, "field": field, "beach": beach, "room": room, "
 def _sky(random: Random, width: int, height: int) -> Array:
     kind = random.random()
     if kind < 0.6:
-        top, low = hsv(random.uniform(198, 225), random.uniform(0.25, 0.75), random.uniform(0.5, 0.95)), grey(random, 0.7, 1)
+        top, low = (
+            hsv(random.uniform(198, 225), random.uniform(0.25, 0.75), random.uniform(0.5, 0.95)),
+            grey(random, 0.7, 1),
+        )
     elif kind < 0.8:
         top, low = grey(random, 0.4, 0.85), grey(random, 0.6, 0.95)
     elif kind < 0.9:
@@ -167,7 +174,9 @@ def _houses(random: Random, picture: Array, horizon: int) -> None:
     while left < width:
         right = left + int(width * random.uniform(0.12, 0.4))
         if random.random() < 0.85:
-            _house(random, picture, (left, int(horizon - height * random.uniform(0.1, 0.6)), right, horizon), night=night)
+            _house(
+                random, picture, (left, int(horizon - height * random.uniform(0.1, 0.6)), right, horizon), night=night
+            )
         left = right + int(random.integers(0, 12))
 
 

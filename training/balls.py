@@ -83,7 +83,11 @@ def _football(random: Random, directions: Array) -> Array:
     to_pentagon = directions @ _PENTAGONS.T / _FACE_DISTANCES[0]
     to_hexagon = np.sort(directions @ _HEXAGONS.T, axis=-1)[..., -2:] / _FACE_DISTANCES[1]
     pentagon = to_pentagon.max(axis=-1)
-    dark = grey(random, 0.02, 0.2) if random.random() < 0.75 else hsv(random.uniform(0, 360), 0.8, random.uniform(0.3, 0.8))
+    dark = (
+        grey(random, 0.02, 0.2)
+        if random.random() < 0.75
+        else hsv(random.uniform(0, 360), 0.8, random.uniform(0.3, 0.8))
+    )
     seam = to_hexagon[..., 1] - to_hexagon[..., 0] < random.uniform(0.004, 0.012)
     colours = _plain(directions, grey(random, 0.82, 1))
     colours = _where(seam, grey(random, 0.3, 0.7), colours)
@@ -134,5 +138,3 @@ def _volleyball(random: Random, directions: Array) -> Array:
 
 _PATTERNS = (_football, _basketball, _tennis_ball, _volleyball, _baseball)
 _SHARES = (0.35, 0.25, 0.2, 0.12, 0.08)
-
-

@@ -19,7 +19,9 @@ def person(random: Random, size: int) -> Sprite:
     shirt, trousers = any_colour(random), mix(any_colour(random), (60, 40, 40), 0.5)
     stride, wide = random.uniform(0, 0.09), random.uniform(0.07, 0.11)
     for side in (-1, 1):
-        canvas.line([(0.5 + side * 0.04, 0.55), (0.5 + side * stride, 0.78), (0.5 + side * stride * 1.3, 0.97)], trousers, 0.06)
+        canvas.line(
+            [(0.5 + side * 0.04, 0.55), (0.5 + side * stride, 0.78), (0.5 + side * stride * 1.3, 0.97)], trousers, 0.06
+        )
         hand = 0.5 + side * random.uniform(0.1, 0.22), random.uniform(0.25, 0.58)
         elbow = 0.5 + side * random.uniform(0.11, 0.17), random.uniform(0.33, 0.42)
         canvas.line([(0.5 + side * wide * 0.9, 0.22), elbow], shirt, 0.045)
@@ -91,7 +93,9 @@ def post(random: Random, size: int) -> Sprite:
     """A pole or a trunk, the height of the canvas."""
     canvas = Canvas(size)
     half = random.uniform(0.008, 0.05)
-    canvas.rectangle(0.5 - half, 0, 0.5 + half, 1, grey(random, 0.1, 0.7) if random.random() < 0.6 else hsv(30, 0.5, 0.4))
+    canvas.rectangle(
+        0.5 - half, 0, 0.5 + half, 1, grey(random, 0.1, 0.7) if random.random() < 0.6 else hsv(30, 0.5, 0.4)
+    )
     canvas.wear(random, 0.3)
     return canvas.sprite()
 
@@ -112,7 +116,11 @@ def tree(random: Random, size: int) -> Sprite:
     leaf = hsv(random.uniform(50, 140), random.uniform(0.3, 0.8), random.uniform(0.2, 0.6))
     for _ in range(14):
         x, y = 0.5 + random.normal(0, 0.13), 0.35 + random.normal(0, 0.12)
-        canvas.ellipse((x, y), (random.uniform(0.08, 0.18), random.uniform(0.06, 0.15)), mix(leaf, (0, 0, 0), random.uniform(0, 0.4)))
+        canvas.ellipse(
+            (x, y),
+            (random.uniform(0.08, 0.18), random.uniform(0.06, 0.15)),
+            mix(leaf, (0, 0, 0), random.uniform(0, 0.4)),
+        )
     canvas.light((1 + 0.5 * fractal(random, size, size, 12)).astype(np.float32))
     return canvas.sprite()
 
@@ -149,7 +157,9 @@ def bottle(random: Random, size: int) -> Sprite:
     colour, half = any_colour(random), random.uniform(0.08, 0.2)
     canvas.rectangle(0.5 - half, 0.35, 0.5 + half, 0.98, colour)
     if half < 0.14:
-        canvas.polygon([(0.5 - half, 0.36), (0.47, 0.2), (0.47, 0.05), (0.53, 0.05), (0.53, 0.2), (0.5 + half, 0.36)], colour)
+        canvas.polygon(
+            [(0.5 - half, 0.36), (0.47, 0.2), (0.47, 0.05), (0.53, 0.05), (0.53, 0.2), (0.5 + half, 0.36)], colour
+        )
     canvas.rectangle(0.5 - half, 0.5, 0.5 + half, 0.75, any_colour(random))
     canvas.wear(random, 0.3)
     return canvas.sprite()
@@ -160,7 +170,11 @@ def bird(random: Random, size: int) -> Sprite:
     canvas = Canvas(size)
     colour = grey(random, 0.05, 0.5)
     rise = random.uniform(0.05, 0.3)
-    canvas.line([(0.05, 0.5 - rise), (0.3, 0.5 - rise * 0.8), (0.5, 0.5), (0.7, 0.5 - rise * 0.8), (0.95, 0.5 - rise)], colour, 0.05)
+    canvas.line(
+        [(0.05, 0.5 - rise), (0.3, 0.5 - rise * 0.8), (0.5, 0.5), (0.7, 0.5 - rise * 0.8), (0.95, 0.5 - rise)],
+        colour,
+        0.05,
+    )
     canvas.ellipse((0.5, 0.5), (0.06, 0.1), colour)
     return canvas.sprite()
 

@@ -106,7 +106,13 @@ class Canvas:
             cv2.fillPoly(self.mask, corners, 255, cv2.LINE_AA, _SHIFT)
 
     def line(
-        self, points: Sequence[Point] | Array, colour: Colour, width: float, *, counts: bool = True, closed: bool = False
+        self,
+        points: Sequence[Point] | Array,
+        colour: Colour,
+        width: float,
+        *,
+        counts: bool = True,
+        closed: bool = False,
     ) -> None:
         """A line through the points."""
         thickness = max(1, round(width * self.size))
@@ -125,12 +131,16 @@ class Canvas:
         else:
             self.polygon(points, colour, counts=counts)
 
-    def rectangle(self, left: float, top: float, right: float, bottom: float, colour: Colour, *, counts: bool = True) -> None:
+    def rectangle(
+        self, left: float, top: float, right: float, bottom: float, colour: Colour, *, counts: bool = True
+    ) -> None:
         """A filled rectangle."""
         self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour, counts=counts)
 
-    def text(self, text: str, centre: Point, height: float, colour: Colour, weight: float = 0.16, font: int = 1) -> None:
-        """Text whose capitals are ``height`` high, around its centre; ``weight`` is the stroke's share of the height."""
+    def text(
+        self, text: str, centre: Point, height: float, colour: Colour, weight: float = 0.16, font: int = 1
+    ) -> None:
+        """Text with capitals of ``height``, around its centre; ``weight`` is the stroke's share of the height."""
         face = _FONTS[font]
         (_, at_scale_1), _ = cv2.getTextSize("S", face, 1, 1)
         scale = height * self.size / at_scale_1

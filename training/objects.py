@@ -42,7 +42,11 @@ def traffic_light(random: Random, size: int) -> Sprite:
         corners = [at(0.5 - along, -across), at(0.5 + along, -across), at(0.5 + along, across), at(0.5 - along, across)]
         canvas.polygon(corners, colour)
 
-    body = hsv(random.uniform(40, 52), 0.85, random.uniform(0.5, 0.9)) if random.random() < 0.3 else grey(random, 0.02, 0.28)
+    body = (
+        hsv(random.uniform(40, 52), 0.85, random.uniform(0.5, 0.9))
+        if random.random() < 0.3
+        else grey(random, 0.02, 0.28)
+    )
     if random.random() < 0.3:
         block(0.5, half + 0.06, grey(random, 0.6, 1) if random.random() < 0.5 else grey(random, 0.02, 0.15))
         block(0.48, half + 0.04, grey(random, 0.02, 0.12))
@@ -75,7 +79,9 @@ def stop_sign(random: Random, size: int) -> Sprite:
     canvas.polygon(regular(_CENTRE, 0.5, 8, 22.5), grey(random, 0.3, 1) if random.random() < 0.3 else red)
     canvas.polygon(regular(_CENTRE, 0.48, 8, 22.5), white)
     canvas.polygon(regular(_CENTRE, random.uniform(0.43, 0.455), 8, 22.5), red)
-    canvas.text("STOP", (0.5, 0.5), random.uniform(0.24, 0.3), white, random.uniform(0.12, 0.2), int(random.integers(2)))
+    canvas.text(
+        "STOP", (0.5, 0.5), random.uniform(0.24, 0.3), white, random.uniform(0.12, 0.2), int(random.integers(2))
+    )
     for _ in range(int(random.integers(0, 4)) if random.random() < 0.25 else 0):
         x, y = random.uniform(0.25, 0.75, 2)
         canvas.ellipse((x, y), tuple(random.uniform(0.02, 0.07, 2)), any_colour(random))
@@ -88,7 +94,9 @@ def clock(random: Random, size: int) -> Sprite:
     canvas = Canvas(size)
     rim = any_colour(random) if random.random() < 0.5 else grey(random, 0.05, 0.9)
     dark_dial = random.random() < 0.15
-    dial = grey(random, 0.05, 0.25) if dark_dial else mix(grey(random, 0.8, 1), any_colour(random), random.uniform(0, 0.2))
+    dial = (
+        grey(random, 0.05, 0.25) if dark_dial else mix(grey(random, 0.8, 1), any_colour(random), random.uniform(0, 0.2))
+    )
     ink = grey(random, 0.8, 1) if dark_dial else mix(grey(random, 0, 0.2), any_colour(random), random.uniform(0, 0.3))
     inner = random.uniform(0.38, 0.47)
     if random.random() < 0.2:
@@ -133,7 +141,9 @@ def _marks(canvas: Canvas, random: Random, inner: float, ink: Colour) -> None:
 
 def _hand(canvas: Canvas, angle: float, length: float, width: float, colour: Colour) -> None:
     x, y = float(np.cos(np.radians(angle))), float(np.sin(np.radians(angle)))
-    canvas.line([(0.5 - 0.15 * length * x, 0.5 - 0.15 * length * y), (0.5 + length * x, 0.5 + length * y)], colour, width)
+    canvas.line(
+        [(0.5 - 0.15 * length * x, 0.5 - 0.15 * length * y), (0.5 + length * x, 0.5 + length * y)], colour, width
+    )
 
 
 def kite(random: Random, size: int) -> Sprite:
@@ -190,12 +200,16 @@ def _parafoil(canvas: Canvas, random: Random, colours: list[Colour]) -> float:
 
 def _tail(canvas: Canvas, random: Random, bottom: float) -> None:
     y = np.linspace(bottom, 0.99, 14)
-    x = 0.5 + random.uniform(0.02, 0.1) * np.sin((y - bottom) * random.uniform(15, 40)) + (y - bottom) * random.normal(0, 0.4)
+    x = (
+        0.5
+        + random.uniform(0.02, 0.1) * np.sin((y - bottom) * random.uniform(15, 40))
+        + (y - bottom) * random.normal(0, 0.4)
+    )
     colour = bright(random)
     canvas.line(np.stack([x, y], axis=1), colour, random.uniform(0.005, 0.02), counts=False)
     for place in range(3, 14, 4):
         bow = np.array([(-0.03, -0.015), (0.03, 0.015), (0.03, -0.015), (-0.03, 0.015)])
-        canvas.polygon(bow + (x[place], y[place]), colour, counts=False)
+        canvas.polygon(np.add(bow, (x[place], y[place])), colour, counts=False)
 
 
 def frisbee(random: Random, size: int) -> Sprite:
@@ -250,15 +264,15 @@ def _dome(canvas: Canvas, random: Random, first: Colour, second: Colour) -> None
     edges = 0.5 - 0.49 * np.cos(np.linspace(0, np.pi, panels + 1))
     for panel in range(panels):
         left, right = edges[panel], edges[panel + 1]
-        outline = [*_rib(left, height, low, cone)[::-1], *_rib(right, height, low, cone)]
+        outline = [*_rib(left, height, low, cone=cone)[::-1], *_rib(right, height, low, cone=cone)]
         scallop = ellipse_points(((left + right) / 2, low), ((right - left) / 2, 0.03), 0, 0, -180)
         shade = 0.28 * abs((left + right) / 2 - random.uniform(0.3, 0.7))
         canvas.polygon([*outline, *scallop], mix(second if panel % 2 else first, (0, 0, 0), shade))
     for edge in edges[1:-1]:
-        canvas.line(_rib(edge, height, low, cone), mix(first, (0, 0, 0), 0.45), 0.005)
+        canvas.line(_rib(edge, height, low, cone=cone), mix(first, (0, 0, 0), 0.45), 0.005)
 
 
-def _rib(x: float, height: float, low: float, cone: bool) -> Array:
+def _rib(x: float, height: float, low: float, *, cone: bool) -> Array:
     """From the tip down to the edge."""
     share = np.linspace(0, 1, 10)
     rise = 1 - share if cone else np.sqrt(np.maximum(0, 1 - share**2))
@@ -317,7 +331,11 @@ def _drizzle(canvas: Canvas, random: Random, flat: float) -> None:
     colour = mix(any_colour(random), (255, 255, 255), 0.5)
     for offset in np.linspace(-0.3, 0.3, int(random.integers(4, 8))):
         reach = 0.8 * np.sqrt(0.4**2 - offset**2)
-        canvas.line([(0.5 - reach, 0.485 + (offset - 0.04) * flat), (0.5 + reach, 0.485 + (offset + 0.04) * flat)], colour, 0.018)
+        canvas.line(
+            [(0.5 - reach, 0.485 + (offset - 0.04) * flat), (0.5 + reach, 0.485 + (offset + 0.04) * flat)],
+            colour,
+            0.018,
+        )
 
 
 OBJECTS: dict[str, Callable[[Random, int], Sprite]] = {

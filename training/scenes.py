@@ -60,9 +60,9 @@ def _populate(scene: _Scene, name: str) -> None:
     """Put clutter and objects in, from small (far) to large (near), then what stands in front."""
     random = scene.random
     kinds = clutter.SMALL if name == "table" else clutter.ANYWHERE if name == "disorder" else clutter.STANDING
-    for size in np.sort(scene.height * random.uniform(0.1, 0.6, int(random.integers(0, 8)))):
+    for height in np.sort(scene.height * random.uniform(0.1, 0.6, int(random.integers(0, 8)))):
         kind = kinds[random.integers(len(kinds))]
-        size *= 0.5 if kind in (clutter.road_sign, clutter.crate) else 1
+        size = height * (0.5 if kind in (clutter.road_sign, clutter.crate) else 1)
         scene.clutter(kind(random, _canvas(size)), scene.ground(size), size)
     for size, label in _cast(random, name, scene.height):
         _SETTERS.get(label, _set_freely)(scene, label, size)
@@ -159,7 +159,9 @@ class _Scene:
         if label in ("sports ball", "donut", "frisbee") and random.random() < 0.6:
             turn = random.normal(0, 30)
         self._taken.append((*centre, size))
-        area = self.lay(sprite, centre, size, turn, random.uniform(0.8, 1) if random.random() < 0.4 else 1, len(self._objects) + 1)
+        area = self.lay(
+            sprite, centre, size, turn, random.uniform(0.8, 1) if random.random() < 0.4 else 1, len(self._objects) + 1
+        )
         self._objects.append((LABELS.index(label), area))
 
     def clutter(self, sprite: Sprite, centre: Point, size: float, *, turned: bool = True) -> None:
@@ -204,7 +206,9 @@ class _Scene:
 
     def ground(self, size: float) -> Point:
         """Where something that stands has its centre: its foot is on the ground, nearer the larger it is."""
-        foot = self.horizon + (self.height - self.horizon) * min(1.1, size / self.height * 1.5) * self.random.uniform(0.3, 1)
+        foot = self.horizon + (self.height - self.horizon) * min(1.1, size / self.height * 1.5) * self.random.uniform(
+            0.3, 1
+        )
         return self.random.uniform(0, self.width), foot - size / 2
 
     def anywhere(self) -> Point:
@@ -240,6 +244,8 @@ def _warp(sprite: Sprite, corners: Array, size_wh: Sequence[int]) -> tuple[Array
     source = np.array([(0, 0), (side, 0), (side, side), (0, side)], np.float32) - 0.5
     matrix = cv2.getPerspectiveTransform(source, (corners * 2 - 0.5).astype(np.float32))
     large = int(size_wh[0]) * 2, int(size_wh[1]) * 2
-    bgra, mask = (cv2.warpPerspective(part, matrix, large, flags=cv2.INTER_LINEAR) for part in (sprite.bgra, sprite.mask))
+    bgra, mask = (
+        cv2.warpPerspective(part, matrix, large, flags=cv2.INTER_LINEAR) for part in (sprite.bgra, sprite.mask)
+    )
     half = int(size_wh[0]), int(size_wh[1])
     return tuple(cv2.resize(part, half, interpolation=cv2.INTER_AREA) for part in (bgra, mask))
