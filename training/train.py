@@ -3,7 +3,8 @@
     python -m training.train --renders /tmp/lookout-renders --out /tmp/lookout-training
 
 AdamW with a cosine schedule; what is written are the running means of the weights (EMA), which detect better than
-those of the last step.
+those of the last step. Two processes of one thread each learn from batches of their own and average their gradients:
+a network this small leaves a second thread in one process little to do.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import argparse
 import copy
 import json
 import math
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lookout.models.bundled import CFG
 from training.augment import Batch, Batches
@@ -42,8 +45,8 @@ class Schedule:
 
     epochs: int = 20
     minutes: float = math.inf
-    batch: int = 32
-    rate: float = 3e-3
+    batch: int = 16  # of each process
+    rate: float = 2e-3
     decay: float = 0.02
     warm_up_steps: int = 300
     plain_from: float = 0.8
@@ -79,11 +82,18 @@ def _start_head(convolution: nn.Conv2d, anchors: int) -> None:
 class Trainer:
     """A network that learns; ``average`` is the one to keep."""
 
-    def __init__(self, network: DarknetNetwork, schedule: Schedule, precision: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        network: DarknetNetwork,
+        schedule: Schedule,
+        precision: torch.dtype = torch.float32,
+        agree: Callable[[Tensor], Tensor] = lambda values: values,
+    ) -> None:
         self._network = network.to(memory_format=torch.channels_last).train()
         self._loss = DetectionLoss(network.plan)
         self._schedule = schedule
         self._precision = precision
+        self._agree = agree  # gives the mean over all processes
         decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": schedule.decay}, {"params": others, "weight_decay": 0.0}]
@@ -92,20 +102,30 @@ class Trainer:
         self.average = copy.deepcopy(network).eval()
 
     def step(self, batch: Batch, progress: float) -> tuple[float, dict[str, float]]:
-        """Learn from one batch, ``progress`` being how much is done, 0..1; the loss and its parts."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._schedule.rate * self._schedule.factor(self._steps, progress)
+        """Learn from one batch, ``progress`` being how much is done, 0..1; progress as agreed, and the loss's parts."""
         images = torch.from_numpy(batch.images).float().div_(255).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", self._precision, enabled=self._precision != torch.float32):
             outputs = self._network(images)
         loss, parts = self._loss([output.float() for output in outputs], torch.from_numpy(batch.targets))
         self._optimizer.zero_grad()
         loss.backward()
+        progress = self._average_gradients(progress)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._schedule.rate * self._schedule.factor(self._steps, progress)
         nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
         self._optimizer.step()
         self._steps += 1
         self._follow()
-        return loss.item(), parts
+        return progress, parts
+
+    def _average_gradients(self, progress: float) -> float:
+        """Take the mean over all processes, of the progress too: their clocks differ, and their rates must not."""
+        gradients = [parameter.grad for parameter in self._network.parameters()]
+        sizes = [gradient.numel() for gradient in gradients]
+        mean = self._agree(torch.cat([*(gradient.flatten() for gradient in gradients), torch.tensor([progress])]))
+        for gradient, part in zip(gradients, mean[:-1].split(sizes), strict=True):
+            gradient.copy_(part.view_as(gradient))
+        return float(mean[-1])
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -117,29 +137,59 @@ class Trainer:
                 mean.lerp_(current[name], 1 - keep)
 
 
-def train(batches: Batches, cfg: Path, out: Path, schedule: Schedule, precision: torch.dtype) -> DarknetNetwork:
-    """Train, writing ``<stem>.weights`` and a line in ``log.jsonl`` after every epoch; the averaged network."""
-    out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(make_network(cfg), schedule, precision)
-    print(
-        f"{trainer.average.parameter_count} parameters, {len(batches)} batches an epoch, {asdict(schedule)}", flush=True
-    )
-    random = np.random.default_rng(_SEED)
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to train, on what, and where to leave it."""
+
+    renders: Path
+    out: Path
+    cfg: Path
+    schedule: Schedule
+    precision: torch.dtype
+    processes: int
+
+
+def train(task: Task) -> None:
+    """Train in as many processes as asked for, writing ``<stem>.weights`` and a line in ``log.jsonl`` every epoch."""
+    task.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.multiprocessing.spawn(_train_in_process, (task, Path(folder) / "meet"), task.processes)
+
+
+def _train_in_process(rank: int, task: Task, meeting_place: Path) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    where = f"file://{meeting_place}"
+    torch.distributed.init_process_group("gloo", init_method=where, rank=rank, world_size=task.processes)
+    schedule, (pictures, boxes) = task.schedule, load(task.renders)
+    share = slice(rank, None, task.processes)
+    batches = Batches(pictures[share], boxes[share], read_plan(task.cfg).images.width, schedule.batch)
+    trainer = Trainer(make_network(task.cfg), schedule, task.precision, _mean_of_all)
+    random = np.random.default_rng([_SEED, rank])
+    steps_in_all, steps, progress = schedule.epochs * (len(pictures) // task.processes // schedule.batch), 0, 0.0
     begin = time.perf_counter()
-    progress, steps = 0.0, 0
     for epoch in range(1, schedule.epochs + 1):
         losses = []
         for batch in _ahead(batches.epoch(random, plain=progress >= schedule.plain_from)):
-            minutes = (time.perf_counter() - begin) / 60
-            progress = max(steps / (schedule.epochs * len(batches)), minutes / schedule.minutes)
             if progress >= 1:
                 break
-            losses.append(trainer.step(batch, progress))
+            minutes = (time.perf_counter() - begin) / 60
+            progress, parts = trainer.step(batch, max((steps + 1) / steps_in_all, minutes / schedule.minutes))
+            losses.append(parts)
             steps += 1
-        if losses:
-            (out / f"{cfg.stem}.weights").write_bytes(export_weights(trainer.average, steps * batches.size))
-            _log(out / "log.jsonl", {"epoch": epoch, "steps": steps, "minutes": round(minutes, 2), **_means(losses)})
-    return trainer.average
+        if losses and rank == 0:
+            seen = steps * schedule.batch * task.processes
+            (task.out / f"{task.cfg.stem}.weights").write_bytes(export_weights(trainer.average, seen))
+            _log(
+                task.out / "log.jsonl",
+                {"epoch": epoch, "pictures": seen, "minutes": round(minutes, 2), **_means(losses)},
+            )
+    torch.distributed.destroy_process_group()
+
+
+def _mean_of_all(values: Tensor) -> Tensor:
+    torch.distributed.all_reduce(values)
+    return values / torch.distributed.get_world_size()
 
 
 def _log(path: Path, row: dict[str, float]) -> None:
@@ -148,9 +198,8 @@ def _log(path: Path, row: dict[str, float]) -> None:
     print(row, flush=True)
 
 
-def _means(losses: list[tuple[float, dict[str, float]]]) -> dict[str, float]:
-    parts = {name: float(np.mean([row[name] for _, row in losses])) for name in losses[0][1]}
-    return {"loss": round(float(np.mean([loss for loss, _ in losses])), 5)} | {k: round(v, 5) for k, v in parts.items()}
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([row[name] for row in rows])), 5) for name in rows[0]}
 
 
 def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -182,16 +231,16 @@ def main() -> None:
     parser.add_argument("--cfg", type=Path, default=CFG)
     parser.add_argument("--epochs", type=int, default=Schedule().epochs)
     parser.add_argument("--minutes", type=float, default=math.inf, help="the most that it may take")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--float32", action="store_true", help="not bfloat16: for CPUs that don't compute in it")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    pictures, boxes = load(arguments.renders)
-    side = read_plan(arguments.cfg).images.width
-    print("anchors that fit these boxes:", anchors(boxes, side).round().astype(int).tolist(), flush=True)
     schedule = Schedule(epochs=arguments.epochs, minutes=arguments.minutes)
     precision = torch.float32 if arguments.float32 else torch.bfloat16
-    train(Batches(pictures, boxes, side, schedule.batch), arguments.cfg, arguments.out, schedule, precision)
+    plan = read_plan(arguments.cfg)
+    fitting = anchors(load(arguments.renders)[1], plan.images.width).round().astype(int).tolist()
+    print("anchors that would fit the boxes best:", fitting)
+    print(DarknetNetwork(plan).parameter_count, "parameters;", schedule, flush=True)
+    train(Task(arguments.renders, arguments.out, arguments.cfg, schedule, precision, arguments.processes))
 
 
 if __name__ == "__main__":
