@@ -149,6 +149,21 @@ def test_labels_are_cocos_and_those_of_the_package():
     assert [label for label in COCO if label in LABELS] == list(LABELS)
 
 
+def test_weights_come_back_as_they_were_written(tmp_path: Path):
+    pytest.importorskip("torch", reason="the extra training is not installed")
+    from training.network import export_weights, load_weights
+    from training.train import make_network
+
+    cfg = tmp_path / "small.cfg"
+    cfg.write_text(CFG)
+    written, other = make_network(cfg, seed=1), make_network(cfg, seed=2)
+    assert export_weights(written) != export_weights(other)
+    load_weights(other, export_weights(written))
+    assert export_weights(written) == export_weights(other)
+    with pytest.raises(ValueError, match="holds 10076 values"):
+        load_weights(other, export_weights(written) + bytes(4))
+
+
 def test_training_lowers_the_loss_and_the_export_is_what_lookout_computes(tmp_path: Path, pictures):
     torch = pytest.importorskip("torch", reason="the extra training is not installed")
     import cv2
@@ -169,6 +184,7 @@ def test_training_lowers_the_loss_and_the_export_is_what_lookout_computes(tmp_pa
         for picture in pictures
     ]
     batches = Batches(small, [rows.astype(np.float32) for rows in boxes], side=64, size=6)
+    torch.set_num_threads(1)  # so small a network only waits for a second one
     network = make_network(cfg)
     trainer = Trainer(network, Schedule(rate=0.01, warm_up_steps=5))
     random = np.random.default_rng(0)

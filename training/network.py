@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +17,7 @@ from lookout.core.heads import YoloLayer
 from lookout.models.darknet_cfg import parse_cfg
 from lookout.models.darknet_graph import IMAGES, Convolution, Layer, MaxPool, Plan, Route, Shortcut, Upsample, make_plan
 
+_HEADER = struct.Struct("<3iq")  # the version in three parts, then how many pictures were seen
 _EPSILON = 1e-6  # what Lookout's importer folds batch normalisation with
 _ACTIVATIONS = {
     "leaky": lambda: nn.LeakyReLU(0.1, inplace=True),
@@ -64,18 +66,35 @@ class DarknetNetwork(nn.Module):
 
 def export_weights(network: DarknetNetwork, pictures_seen: int = 0) -> bytes:
     """The bytes of a Darknet weights file: a header, then each convolution's values in the file's order."""
-    parts = [struct.pack("<3iq", 0, 2, 5, pictures_seen)]
+    parts = [_HEADER.pack(0, 2, 5, pictures_seen)]
+    parts += [tensor.detach().float().contiguous().numpy().astype("<f4").tobytes() for tensor in _in_order(network)]
+    return b"".join(parts)
+
+
+def load_weights(network: DarknetNetwork, weights: bytes) -> None:
+    """Put what ``export_weights`` wrote into a network of the same cfg. Raises ``ValueError`` where it doesn't fit."""
+    values = torch.from_numpy(np.frombuffer(weights, "<f4", offset=_HEADER.size).copy())
+    tensors = _in_order(network)
+    if len(values) != sum(tensor.numel() for tensor in tensors):
+        raise ValueError(f"the weights file holds {len(values)} values, which is not what the network has")
+    parts = values.split([tensor.numel() for tensor in tensors])
+    with torch.no_grad():
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view(tensor.shape))
+
+
+def _in_order(network: DarknetNetwork) -> list[Tensor]:
+    """All that a weights file holds, in its order."""
+    tensors = []
     for block in network.convolutions.values():
         convolution, normalisation = block[0], block[1]
         if isinstance(normalisation, nn.BatchNorm2d):
-            vectors = [normalisation.bias, normalisation.weight, normalisation.running_mean, normalisation.running_var]
+            means = [normalisation.running_mean, normalisation.running_var]
+            tensors += [normalisation.bias, normalisation.weight, *means]
         else:
-            vectors = [convolution.bias]
-        values = torch.cat(
-            [part.detach().float().cpu().contiguous().flatten() for part in [*vectors, convolution.weight]]
-        )
-        parts.append(values.numpy().astype("<f4").tobytes())
-    return b"".join(parts)
+            tensors.append(convolution.bias)
+        tensors.append(convolution.weight)
+    return tensors
 
 
 def _convolution(operation: Convolution) -> nn.Sequential:

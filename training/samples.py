@@ -16,7 +16,20 @@ from training.dataset import SAMPLE_SEED
 from training.evaluate import annotations, categories, jpeg
 from training.scenes import render
 
-SAMPLES: dict[str, int] = {}
+SAMPLES = {
+    "balls-on-a-pitch": 20,
+    "basketball": 23,
+    "clock-tower": 22,
+    "crossing": 5,
+    "donuts": 10,
+    "evening-kite": 51,
+    "football": 31,
+    "frisbees": 11,
+    "street": 37,
+    "tennis-ball": 38,
+    "traffic-lights": 1,
+    "umbrella": 12,
+}
 """File names, and the numbers of the renders that they hold."""
 
 _QUALITY = 85

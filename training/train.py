@@ -29,7 +29,7 @@ from lookout.models.bundled import CFG
 from training.augment import Batch, Batches
 from training.dataset import load
 from training.loss import DetectionLoss
-from training.network import DarknetNetwork, export_weights, read_plan
+from training.network import DarknetNetwork, export_weights, load_weights, read_plan
 
 _SEED = 20261124
 _RARE = -4.5  # the objectness of an untrained network, before its sigmoid: about one place in a hundred holds something
@@ -147,6 +147,7 @@ class Task:
     schedule: Schedule
     precision: torch.dtype
     processes: int
+    start: Path | None = None  # weights to go on from
 
 
 def train(task: Task) -> None:
@@ -164,7 +165,10 @@ def _train_in_process(rank: int, task: Task, meeting_place: Path) -> None:
     schedule, (pictures, boxes) = task.schedule, load(task.renders)
     share = slice(rank, None, task.processes)
     batches = Batches(pictures[share], boxes[share], read_plan(task.cfg).images.width, schedule.batch)
-    trainer = Trainer(make_network(task.cfg), schedule, task.precision, _mean_of_all)
+    network = make_network(task.cfg)
+    if task.start:
+        load_weights(network, task.start.read_bytes())
+    trainer = Trainer(network, schedule, task.precision, _mean_of_all)
     random = np.random.default_rng([_SEED, rank])
     steps_in_all, steps, progress = schedule.epochs * (len(pictures) // task.processes // schedule.batch), 0, 0.0
     begin = time.perf_counter()
@@ -231,16 +235,19 @@ def main() -> None:
     parser.add_argument("--cfg", type=Path, default=CFG)
     parser.add_argument("--epochs", type=int, default=Schedule().epochs)
     parser.add_argument("--minutes", type=float, default=math.inf, help="the most that it may take")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--rate", type=float, default=Schedule().rate, help="the highest learning rate")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--float32", action="store_true", help="not bfloat16: for CPUs that don't compute in it")
     arguments = parser.parse_args()
-    schedule = Schedule(epochs=arguments.epochs, minutes=arguments.minutes)
+    schedule = Schedule(epochs=arguments.epochs, minutes=arguments.minutes, rate=arguments.rate)
     precision = torch.float32 if arguments.float32 else torch.bfloat16
     plan = read_plan(arguments.cfg)
     fitting = anchors(load(arguments.renders)[1], plan.images.width).round().astype(int).tolist()
     print("anchors that would fit the boxes best:", fitting)
     print(DarknetNetwork(plan).parameter_count, "parameters;", schedule, flush=True)
-    train(Task(arguments.renders, arguments.out, arguments.cfg, schedule, precision, arguments.processes))
+    how = schedule, precision, arguments.processes, arguments.start
+    train(Task(arguments.renders, arguments.out, arguments.cfg, *how))
 
 
 if __name__ == "__main__":
