@@ -22,7 +22,7 @@ def photograph(random: Random, picture: Array) -> Array:
     if random.random() < 0.4:
         values = _blur(random, values)
     if random.random() < 0.75:
-        values += grain(random, values.shape, random.uniform(2, 26) if random.random() < 0.6 else 4)
+        values += grain(random, values.shape, random.uniform(2, 20) if random.random() < 0.6 else 4)
     return _compress(random, to_bytes(values)) if random.random() < 0.5 else to_bytes(values)
 
 
@@ -30,19 +30,19 @@ def _cast_shadow(random: Random, width: int, height: int) -> Array:
     """Factors (height, width): an odd patch is darker, with soft edges."""
     patch = np.ones((height // 4, width // 4), np.float32)
     corners = random.uniform(-0.2, 1.2, (int(random.integers(3, 7)), 2)) * (width // 4, height // 4)
-    cv2.fillPoly(patch, [corners.astype(np.int32)], random.uniform(0.35, 0.8), cv2.LINE_AA)
+    cv2.fillPoly(patch, [corners.astype(np.int32)], random.uniform(0.45, 0.85), cv2.LINE_AA)
     return cv2.resize(cv2.GaussianBlur(patch, (0, 0), random.uniform(0.5, 4)), (width, height))
 
 
 def _haze(random: Random, values: Array) -> Array:
-    strength = random.uniform(0.1, 0.55)
+    strength = random.uniform(0.1, 0.45)
     share = strength * np.linspace(1, random.uniform(0.2, 1), values.shape[0], dtype=np.float32)[:, None, None]
     return values * (1 - share) + random.uniform(140, 235) * share
 
 
 def _expose(random: Random, values: Array) -> Array:
     """Colour of the light, exposure, contrast, saturation, and darker corners."""
-    gains = np.exp(random.normal(0, 0.09, 3)) * np.exp(random.normal(0.08, 0.22))
+    gains = np.exp(random.normal(0, 0.09, 3)) * np.exp(random.normal(0.08, 0.18))
     if random.random() < 0.1:
         gains *= np.array(any_colour(random)) / 255 * 0.6 + 0.5
     values = values * gains.astype(np.float32)

@@ -17,15 +17,15 @@ from training.evaluate import annotations, categories, jpeg
 from training.scenes import render
 
 SAMPLES = {
-    "balls-on-a-pitch": 20,
-    "basketball": 23,
+    "boards": 27,
     "clock-tower": 22,
     "crossing": 5,
     "donuts": 10,
-    "evening-kite": 51,
-    "football": 31,
+    "football": 54,
     "frisbees": 11,
-    "street": 37,
+    "kite": 51,
+    "meadow": 48,
+    "pitch": 20,
     "tennis-ball": 38,
     "traffic-lights": 1,
     "umbrella": 12,

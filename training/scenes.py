@@ -20,14 +20,14 @@ from training.objects import LABELS, OBJECTS
 
 SIZES_WH = ((640, 480), (640, 427), (480, 640), (640, 360), (500, 500))
 _SIZE_SHARES = (0.5, 0.2, 0.16, 0.08, 0.06)
-_VISIBLE = 0.35  # of an object's area, or it has no box
+_VISIBLE = 0.4  # of an object's area, or it has no box
 _SMALLEST = 9  # pixels a side, or it has no box
 
 _SCENES: dict[str, tuple[float, tuple[str, ...]]] = {
     "street": (0.3, ("traffic light", "traffic light", "stop sign", "umbrella", "clock", "sports ball")),
-    "field": (0.18, ("sports ball", "sports ball", "frisbee", "umbrella", "kite")),
-    "beach": (0.16, ("kite", "kite", "umbrella", "frisbee", "sports ball")),
-    "room": (0.12, ("clock", "clock", "sports ball", "umbrella", "frisbee")),
+    "field": (0.18, ("sports ball", "sports ball", "frisbee", "umbrella", "kite", "kite")),
+    "beach": (0.16, ("kite", "kite", "kite", "umbrella", "frisbee")),
+    "room": (0.12, ("clock", "clock", "sports ball", "umbrella", "frisbee", "frisbee")),
     "table": (0.12, ("donut", "donut", "donut", "clock", "sports ball")),
     "disorder": (0.12, LABELS),
 }
@@ -69,7 +69,7 @@ def _populate(scene: _Scene, name: str) -> None:
         if random.random() < 0.3:
             kind = clutter.ANYWHERE[random.integers(len(clutter.ANYWHERE))]
             scene.clutter(kind(random, _canvas(size)), scene.anywhere(), size * random.uniform(0.5, 1.5))
-    for _ in range(int(random.choice(4, p=(0.5, 0.3, 0.15, 0.05)))):
+    for _ in range(int(random.choice(4, p=(0.65, 0.25, 0.1, 0)))):
         size = scene.height * random.uniform(0.15, 0.7)
         kind = clutter.IN_FRONT[random.integers(len(clutter.IN_FRONT))]
         scene.clutter(kind(random, _canvas(size)), scene.anywhere(), size)
@@ -83,7 +83,7 @@ def _cast(random: Random, name: str, height: int) -> list[tuple[float, str]]:
     if chosen and random.random() < 0.2:  # a flock of kites, a tray of donuts
         chosen += [chosen[0]] * int(random.integers(1, 5))
     largest = 0.9 if len(chosen) <= 2 else 0.55
-    sizes = height * np.exp(random.uniform(np.log(0.065), np.log(largest), len(chosen)))
+    sizes = height * np.exp(random.uniform(np.log(0.09), np.log(largest), len(chosen)))
     return sorted(zip(sizes.tolist(), chosen, strict=True))
 
 
@@ -108,6 +108,7 @@ def _set_ball(scene: _Scene, label: str, size: float) -> None:
 
 
 def _set_kite(scene: _Scene, label: str, size: float) -> None:
+    size *= 1.35  # it fills less of its canvas than others
     random, centre = scene.random, scene.free(size, highest=0.75)
     if random.random() < 0.5:
         end = int(random.uniform(0, scene.width)), scene.height

@@ -28,9 +28,9 @@ def kite(random: Random, size: int) -> Sprite:
     canvas = Canvas(size)
     colours = [bright(random) if random.random() < 0.9 else grey(random, 0, 1) for _ in range(4)]
     shape = random.random()
-    if shape < 0.55:
+    if shape < 0.6:
         bottom = _diamond(canvas, random, colours)
-    elif shape < 0.85:
+    elif shape < 0.92:
         bottom = _delta(canvas, random, colours)
     else:
         bottom = _parafoil(canvas, random, colours)
@@ -115,7 +115,7 @@ def frisbee(random: Random, size: int) -> Sprite:
 
 
 def umbrella(random: Random, size: int) -> Sprite:
-    """An umbrella or a parasol from the side, or an open one from above and behind."""
+    """An umbrella or a parasol from the side, or an open one from behind; its handle is not part of the mask."""
     canvas = Canvas(size)
     first = bright(random) if random.random() < 0.65 else grey(random, 0.02, 1)
     second = first if random.random() < 0.45 else any_colour(random)
@@ -132,9 +132,11 @@ def _dome(canvas: Canvas, random: Random, first: Colour, second: Colour) -> None
     pole = random.uniform(0.014, 0.03)
     cone = random.random() < 0.3
     end = random.uniform(0.8, 0.99)
-    canvas.line([(0.5, low - height - 0.03), (0.5, end)], grey(random, 0.05, 0.8), pole)
+    canvas.line([(0.5, low - height - 0.03), (0.5, end)], grey(random, 0.05, 0.8), pole, counts=False)
     if random.random() < 0.6:
-        canvas.line(ellipse_points((0.46, end - 0.05), (0.04, 0.05), 0, 0, 180), any_colour(random), pole * 1.6)
+        canvas.line(
+            ellipse_points((0.46, end - 0.05), (0.04, 0.05), 0, 0, 180), any_colour(random), pole * 1.6, counts=False
+        )
     canvas.ellipse((0.5, low), (0.45, random.uniform(0.03, 0.07)), mix(first, (0, 0, 0), 0.6))
     panels = int(random.integers(5, 9))
     # Ribs stand evenly around the pole, so from the side they crowd at the edges.
@@ -160,7 +162,7 @@ def _panels_from_behind(canvas: Canvas, random: Random, first: Colour, second: C
     flat, turn = random.uniform(0.6, 1), random.uniform(0, 45)
     tip = np.array([0.5 + random.uniform(-0.1, 0.1), 0.5 + random.uniform(-0.15, 0.1)])
     corners = (regular((0, 0), 0.49, 8, turn) * (1, flat)) + 0.5
-    canvas.line([tuple(tip), (0.5 + random.uniform(-0.1, 0.1), 0.98)], grey(random, 0.05, 0.6), 0.02)
+    canvas.line([tuple(tip), (0.5 + random.uniform(-0.1, 0.1), 0.98)], grey(random, 0.05, 0.6), 0.02, counts=False)
     for panel in range(8):
         a, b = corners[panel], corners[(panel + 1) % 8]
         inward = (a + b) / 2 * 0.94 + 0.5 * 0.06
