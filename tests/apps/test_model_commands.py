@@ -73,7 +73,8 @@ def test_the_list_has_a_line_a_model():
     assert answer.returncode == 0
     lines = [line.split() for line in answer.stdout.splitlines() if line.strip()]
     assert lines[0] == ["Name", "MB", "Input", "AP", "AP50", "at", "Licence", "Here"]
-    assert [line[0] for line in lines[2:]] == list(CATALOG)
+    assert [line[0] for line in lines[2:]] == ["lookout-tiny", *CATALOG]
+    assert lines[2] == ["lookout-tiny", "1.8", "320", "-", "-", "-", "Apache-2.0", "bundled"]
     assert ["yolov3-tiny", "35.4", "416", "-", "33.1", "416", "public", "domain", "no"] in lines
 
 
