@@ -103,10 +103,15 @@ class Detector:
             )
         except ValueError as error:
             raise ModelError(f"the network {self.model.name} is not what its description says: {error}") from error
+        if not len(found) and any(np.isnan(output).any() for output in outputs):
+            raise ModelError(f"the network {self.model.name} computes what is no number: is it damaged?")
         return wanted.of(found, suppressed=head.suppressed)
 
     def _objects(self, candidates: Candidates, frame: Frame) -> tuple[Detection, ...]:
         boxes_xyxy = frame.to_image(candidates.boxes_xyxy)
+        # What lies in the padding around the picture alone has no area left.
+        there = np.flatnonzero((boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1))
+        boxes_xyxy, candidates = boxes_xyxy[there], candidates.take(there)
         rows = zip(boxes_xyxy.tolist(), candidates.confidences.tolist(), candidates.class_ids, strict=True)
         return tuple(
             Detection(self.model.labels[class_id], confidence, Box(left, top, right - left, bottom - top))

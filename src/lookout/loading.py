@@ -25,9 +25,9 @@ def load(  # noqa: PLR0913  each setting by its name
     iou: float = IOU,
     classes: Iterable[str] | None = None,
     max_detections: int = MAX_DETECTIONS,
-    labels: Path | None = None,
+    labels: str | Path | None = None,
     head: OnnxFamily | None = None,
-    offline: bool = False,
+    offline: bool | None = None,
 ) -> Detector:
     """A detector, ready to be called.
 
@@ -36,7 +36,8 @@ def load(  # noqa: PLR0913  each setting by its name
     ``openvino``; without one, ONNX Runtime where it is installed, else OpenCV. ``threads``: how many cores one
     inference may use; None for all. ``confidence``, ``iou``, ``max_detections``: see ``Selection``.
     ``classes``: the labels wanted; None for all. ``labels``: a file with one label a line. ``head``: the
-    family of an ``.onnx`` file's head, where its shapes don't tell. ``offline``: fetch nothing.
+    family of an ``.onnx`` file's head, where its shapes don't tell. ``offline``: fetch nothing; None leaves it to
+    ``LOOKOUT_OFFLINE``.
 
     Raises ``UsageError`` (with ``UnknownModelError``, ``UnknownEngineError``), ``ModelError``, ``EngineError``
     and ``MissingExtraError``.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lookout.core.detections import Candidates
 from lookout.core.selection import Selection
+from lookout.errors import UsageError
 
 # Few places and scores, so that ties and overlaps are common.
 SIDES = st.sampled_from([0.0, 4.0, 5.0, 8.0, 10.0])
@@ -65,3 +67,20 @@ def test_what_a_network_has_suppressed_itself_is_left_alone():
     twice = candidates([(0.0, 0.0, 0.9, 0), (0.0, 0.0, 0.5, 0)])
     assert len(Selection().of(twice)) == 1
     assert len(Selection().of(twice, suppressed=True)) == 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"confidence": -0.1},
+        {"confidence": 1.1},
+        {"confidence": np.nan},
+        {"iou": np.nan},
+        {"iou": 2},
+        {"max_detections": 0},
+        {"max_detections": -1},
+    ],
+)
+def test_senseless_settings_are_refused_by_name(settings):
+    with pytest.raises(UsageError, match=f"^{next(iter(settings))} is "):
+        Selection(**settings)

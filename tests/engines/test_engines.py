@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lookout import engines
 from lookout.engines import NAMES, available_cores, choose, open_engine
-from lookout.errors import EngineError, MissingExtraError, UnknownEngineError
+from lookout.errors import EngineError, MissingExtraError, UnknownEngineError, UsageError
 
 INSTALLED = [name for name in NAMES if name == "opencv" or find_spec(name)]
 HEIGHT, WIDTH, FILTERS = 6, 8, 4
@@ -225,3 +225,16 @@ def test_available_cores_are_those_of_the_process(monkeypatch):
     assert available_cores() == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert available_cores() == 1
+
+
+def test_a_closed_engine_says_so_and_may_be_closed_again(engine):
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="the engine is closed: open another"):
+        engine.infer(BLOBS[0])
+
+
+@pytest.mark.parametrize("threads", [0, -1, 10**12])
+def test_a_senseless_number_of_threads_is_refused(threads, tmp_path):
+    with pytest.raises(UsageError, match=f"threads is {threads}: give a number from 1"):
+        open_engine(None, tmp_path / "network.onnx", threads)

@@ -118,6 +118,19 @@ CHANGES = {
     "a head that is none": with_value(None, "head"),
     "layers that are none": with_value([None], "head", "layers"),
     "labels that are none": with_value(None, "labels"),
+    "no layers at all": with_value([], "head", "layers"),
+    "a layer of no classes": with_value(0, "head", "layers", 0, "classes"),
+    "a scale that is no number": with_value("a", "head", "layers", 0, "scale_x_y"),
+    "a width that is text": with_value("64", "input", "width"),
+    "a width of nothing": with_value(0, "input", "width"),
+    "a width without end": with_value(10**12, "input", "width"),
+    "a width that is no whole number": with_value(64.0, "input", "width"),
+    "an unknown framing": with_value("nonsense", "input", "framing"),
+    "unknown channels": with_value("xyz", "input", "channels"),
+    "a scale of no number": with_value(float("nan"), "input", "scale"),
+    "labels in one text": with_value("ab", "labels"),
+    "labels that are no texts": with_value([None, {}], "labels"),
+    "yolox with a stride of nothing": with_value({"family": "yolox", "classes": 2, "strides": [0]}, "head"),
     "yolox without strides": with_value({"family": "yolox", "classes": 2}, "head"),
     "yolox with one stride": with_value({"family": "yolox", "classes": 2, "strides": 8}, "head"),
 }
@@ -165,4 +178,10 @@ def test_another_format_is_named(tmp_path, number):
 def test_a_label_must_be_there_for_every_class(tmp_path):
     write(model_in(tmp_path, YoloxHead(3)))
     with pytest.raises(ModelError, match="2 labels for 3 classes"):
+        Model.open(tmp_path)
+
+
+def test_a_description_without_end_is_no_model(tmp_path):
+    (tmp_path / "model.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match="holds no readable model"):
         Model.open(tmp_path)

@@ -309,3 +309,29 @@ def test_labels_are_the_chosen_ones_else_those_beside_it_else_its_own(tmp_path):
     assert load_model(path).labels == ("cat", "dog", "bird")
     (tmp_path / "chosen.txt").write_text("a\nb\nc\n")
     assert load_model(path, labels=tmp_path / "chosen.txt").labels == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("size", ["[1e999, 3]", "[0, 0]", "[-64, -64]", "[99999, 64]", "[" * 400])
+def test_an_input_size_that_is_none_is_refused_or_not_believed(size):
+    queries = {"logits": np.zeros((1, 5, 3), np.float32), "boxes": np.zeros((1, 5, 4), np.float32)}
+    data = make_network(queries, OPEN, metadata={"imgsz": size})
+    if size in ("[0, 0]", "[-64, -64]", "[99999, 64]"):
+        with pytest.raises(ModelError, match="which no detection network does"):
+            read_onnx(data, "a.onnx")
+    else:
+        assert read_onnx(data, "a.onnx").input_format.size_wh == (640, 640)
+
+
+def test_half_a_surrogate_pair_is_no_name():
+    data = network(IMAGES, OUTPUT, metadata={"names": "{0: '\\ud800'}"})
+    with pytest.raises(ModelError, match="names its classes in its metadata, but not readably"):
+        read_onnx(data, "a.onnx")
+
+
+def test_weights_in_another_file_are_asked_for():
+    model = onnx.load_model_from_string(make_network({"o": V8}))
+    tensor = model.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="a.onnx.data")
+    with pytest.raises(ModelError, match="has its weights in another file: export it as one file"):
+        read_onnx(model.SerializeToString(), "a.onnx")

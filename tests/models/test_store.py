@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -356,7 +357,7 @@ def test_an_interrupted_import_leaves_nothing(folder, cache, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_text", interrupt)
+    monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load_model(folder / "tiny.cfg", cache=cache)
     assert imported(cache) == []
@@ -366,10 +367,43 @@ def test_a_full_disk_is_named_and_leaves_nothing(folder, cache, monkeypatch):
     def fill_up(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    monkeypatch.setattr(os, "fsync", fill_up)
     with pytest.raises(ModelError, match=r"can't be written .*No space left.*: set XDG_CACHE_HOME"):
         load_model(folder / "tiny.cfg", cache=cache)
     assert imported(cache) == []
+
+
+def test_a_network_that_was_cut_short_in_the_cache_is_imported_again(folder, cache):
+    model = load_model(folder / "tiny.cfg", cache=cache)
+    whole = model.network.read_bytes()
+    model.network.write_bytes(whole[:100])
+    assert load_model(folder / "tiny.cfg", cache=cache).network.read_bytes() == whole
+
+
+def test_a_network_whose_name_is_no_text_is_imported(tmp_path, cache):
+    folder = write_network(tmp_path / "odd")
+    stem = os.fsdecode(b"odd \xff")
+    for path in list(folder.glob("tiny.*")):
+        path.rename(folder / f"{stem}{path.suffix}")
+    assert load_model(folder / f"{stem}.cfg", cache=cache).name == "odd ?"
+
+
+@pytest.mark.parametrize("reference", ["a\0b", "x" * 5000])
+def test_a_name_that_can_be_no_file_is_unknown(reference, cache):
+    with pytest.raises(UnknownModelError, match=r"can't be looked at|there is no model"):
+        load_model(reference, cache=cache)
+
+
+def test_an_unknown_head_is_named(folder, cache):
+    with pytest.raises(UsageError, match="there is no head 'yolov99': name one of yolox"):
+        load_model(folder / "tiny.cfg", head="yolov99", cache=cache)
+
+
+def test_labels_may_be_text_and_suffixes_in_capitals(folder, tmp_path, cache):
+    (tmp_path / "mine.txt").write_text("one\ntwo\n")
+    shutil.copy(folder / "tiny.cfg", folder / "BIG.CFG")
+    shutil.copy(folder / "tiny.weights", folder / "BIG.weights")
+    assert load_model(folder / "BIG.CFG", labels=str(tmp_path / "mine.txt"), cache=cache).labels == ("one", "two")
 
 
 @pytest.mark.parametrize("blocked", ["", "networks"])
@@ -584,13 +618,31 @@ def test_a_cache_for_downloads_that_cannot_be_written_is_named(server, cache, mo
         load_model("pet", cache=cache)
 
 
-def test_a_folder_of_that_name_comes_before_the_catalog(tmp_path, monkeypatch, server, cache):
+def test_an_imported_folder_of_that_name_comes_before_the_catalog(tmp_path, monkeypatch, server, cache):
     offer(monkeypatch, f"{server.url}/good")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pet").mkdir()
+    (tmp_path / "pet" / "model.json").write_text("{}")
     with pytest.raises(ModelError, match="holds no readable model"):
         load_model("pet", cache=cache)
     assert server.asked == []
+
+
+def test_another_folder_does_not_hide_a_name(tmp_path, monkeypatch, server, cache):
+    offer(monkeypatch, f"{server.url}/good")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pet").mkdir()
+    assert load_model("pet", cache=cache).name == "pet"
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes"])
+def test_the_environment_says_offline_where_nobody_else_does(value, monkeypatch, server, cache):
+    offer(monkeypatch, f"{server.url}/good")
+    monkeypatch.setenv("LOOKOUT_OFFLINE", value)
+    with pytest.raises(ModelError, match="is not here"):
+        load_model("pet", cache=cache)
+    assert server.asked == []
+    assert load_model("pet", cache=cache, offline=False).name == "pet"
 
 
 @pytest.fixture

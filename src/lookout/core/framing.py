@@ -9,13 +9,16 @@ AP, so it belongs to the model and not to the user.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from lookout.core.detections import FloatArray
 
 Framing = Literal["stretch", "letterbox", "letterbox-centred"]
+
+# Of a network's input, in pixels: published ones end at 1536.
+LARGEST_SIDE = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,14 @@ class InputFormat:
     channels: Literal["rgb", "bgr"]
     scale: float
     padding: int = 114
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(side, int) and 0 < side <= LARGEST_SIDE for side in self.size_wh):
+            raise ValueError(f"an input of {self.width} x {self.height} is none that Lookout runs")
+        if self.framing not in get_args(Framing) or self.channels not in ("rgb", "bgr"):
+            raise ValueError(f"there is no framing {self.framing!r} with channels {self.channels!r}")
+        if not (0 < self.scale < np.inf and 0 <= self.padding <= 255):
+            raise ValueError(f"a scale of {self.scale} and a padding of {self.padding} make no picture")
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -60,7 +71,7 @@ class Frame:
             return Frame(image_wh, input_format.size_wh)
         width, height = image_wh
         ratio = min(input_format.width / width, input_format.height / height)
-        # Each family rounds as the code that it was trained with does.
+        # YOLOX's code cuts off and Ultralytics' rounds; Darknet's cuts off, too, which is a pixel less at most.
         whole = round if input_format.framing == "letterbox-centred" else int
         content_width, content_height = max(1, whole(width * ratio)), max(1, whole(height * ratio))
         if input_format.framing == "letterbox":

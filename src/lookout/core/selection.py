@@ -8,6 +8,7 @@ import numpy as np
 
 from lookout.core.detections import CONFIDENCE, IOU, Candidates
 from lookout.core.suppression import by_confidence, suppress
+from lookout.errors import UsageError
 
 MAX_DETECTIONS = 300
 
@@ -27,6 +28,13 @@ class Selection:
     class_ids: frozenset[int] | None = None
     max_detections: int = MAX_DETECTIONS
     every_class: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in (("confidence", self.confidence), ("iou", self.iou)):
+            if not 0 <= value <= 1:  # nor is not-a-number
+                raise UsageError(f"{name} is {value}: give a number from 0 to 1")
+        if self.max_detections < 1:
+            raise UsageError(f"max_detections is {self.max_detections}: give 1 or more")
 
     def of(self, candidates: Candidates, *, suppressed: bool = False) -> Candidates:
         """The objects among candidates, most confident first.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lookout.core.detections import FloatArray
-from lookout.errors import MissingExtraError, UnknownEngineError
+from lookout.errors import MissingExtraError, UnknownEngineError, UsageError
 
 
 class Engine(Protocol):
@@ -29,9 +29,11 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the network's memory back. The engine is of no use afterwards."""
+        """Give the network's memory back; ``infer`` raises ``EngineError`` afterwards."""
         ...
 
+
+_MOST_THREADS = 1024
 
 NAMES = ("onnxruntime", "opencv", "openvino")
 
@@ -56,6 +58,8 @@ def open_engine(name: str | None, network: Path, threads: int | None = None) -> 
     ``threads``: how many cores one inference may use; None for all that this process may run on.
     Raises ``EngineError`` where the engine refuses the network.
     """
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise UsageError(f"threads is {threads}: give a number from 1 to {_MOST_THREADS}, or none for all cores")
     return _opener(choose(name))(network, threads or available_cores())
 
 

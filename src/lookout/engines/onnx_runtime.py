@@ -26,21 +26,26 @@ class OnnxRuntimeEngine:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors; they come back as exceptions with more to say
+        options.log_severity_level = 4  # errors come back as exceptions with more to say
         try:
-            self._session = ort.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+            self._session: ort.InferenceSession | None = ort.InferenceSession(
+                str(network), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:
             raise EngineError(f"ONNX Runtime can't load the network: {error}") from error
         self._input = self._session.get_inputs()[0].name
 
     def infer(self, blob: FloatArray) -> list[FloatArray]:
         """See ``Engine``."""
+        session = self._session
+        if session is None:
+            raise EngineError("the engine is closed: open another")
         try:
-            outputs: list[FloatArray] = self._session.run(None, {self._input: blob})
+            outputs: list[FloatArray] = session.run(None, {self._input: blob})
         except Exception as error:
             raise EngineError(f"ONNX Runtime can't run the network: {error}") from error
         return outputs
 
     def close(self) -> None:
         """See ``Engine``."""
-        del self._session
+        self._session = None

@@ -18,9 +18,10 @@ class OpenCvEngine:
     name = "opencv"
 
     def __init__(self, network: Path, threads: int) -> None:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it has to say comes back as exceptions
         cv2.setNumThreads(threads)  # OpenCV knows one number of threads for the whole process
         try:
-            self._net = cv2.dnn.readNetFromONNX(str(network))
+            self._net: cv2.dnn.Net | None = cv2.dnn.readNetFromONNX(str(network))
             self._outputs = self._net.getUnconnectedOutLayersNames()
         except cv2.error as error:
             raise EngineError(f"OpenCV can't load the network: {_first_line(error)}; another engine may") from error
@@ -30,6 +31,8 @@ class OpenCvEngine:
         """See ``Engine``."""
         try:
             with self._lock:
+                if self._net is None:
+                    raise EngineError("the engine is closed: open another")
                 self._net.setInput(blob)
                 outputs = self._net.forward(self._outputs)
         except cv2.error as error:
@@ -38,7 +41,8 @@ class OpenCvEngine:
 
     def close(self) -> None:
         """See ``Engine``."""
-        del self._net
+        with self._lock:
+            self._net = None
 
 
 def _first_line(error: cv2.error) -> str:

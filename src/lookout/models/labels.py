@@ -60,7 +60,7 @@ def labels_file(network: Path, chosen: Path | None = None) -> Path | None:
     own = network.with_suffix(".names")
     if own.is_file():
         return own
-    if network.suffix == ".onnx":
+    if network.suffix.lower() == ".onnx":
         return None
     others = list(network.parent.glob("*.names"))
     return others[0] if len(others) == 1 else None

@@ -26,7 +26,8 @@ DESCRIPTION = "model.json"
 class Model:
     """A network in a folder, with how it is fed, how it is read, and what its classes are called.
 
-    ``digest`` is the SHA-256 of everything that the folder was made from.
+    ``digest`` is the SHA-256 of everything that the folder was made from, ``network_bytes`` the length of the
+    ONNX file.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Model:
     input_format: InputFormat
     head: Head
     labels: tuple[str, ...]
+    network_bytes: int | None = None
 
     @property
     def network(self) -> Path:
@@ -54,12 +56,13 @@ class Model:
                 digest=document["digest"],
                 input_format=InputFormat(**document["input"]),
                 head=_head_from_json(document["head"]),
-                labels=tuple(document["labels"]),
+                labels=tuple(_texts(document["labels"])),
+                network_bytes=document.get("network_bytes"),
             )
             if len(model.labels) != model.head.classes:
                 raise ValueError(f"{len(model.labels)} labels for {model.head.classes} classes")
             return model
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise ModelError(f"{folder} holds no readable model: import it again ({error})") from error
 
     def description(self) -> str:
@@ -67,6 +70,7 @@ class Model:
         document = {
             "format": FORMAT,
             "name": self.name,
+            "network_bytes": self.network_bytes,
             "digest": self.digest,
             "input": dataclasses.asdict(self.input_format),
             "head": _head_to_json(self.head),
@@ -87,13 +91,34 @@ def _head_from_json(document: dict[str, Any]) -> Head:
     fields = dict(document)
     kind: Callable[..., Head] = FAMILIES[fields.pop("family")]
     if kind is DarknetHead:
+        if not fields["layers"]:
+            raise ValueError("a Darknet head without layers")
         return DarknetHead(tuple(_layer_from_json(layer) for layer in fields["layers"]))
     if kind is YoloxHead:
-        return YoloxHead(fields["classes"], tuple(fields["strides"]))
-    return kind(fields["classes"])
+        return YoloxHead(_count(fields["classes"]), tuple(_count(stride) for stride in fields["strides"]))
+    return kind(_count(fields["classes"]))
 
 
 def _layer_from_json(document: dict[str, Any]) -> YoloLayer | RegionLayer:
     fields = dict(document)
     kind = RegionLayer if fields.pop("section", "yolo") == "region" else YoloLayer
-    return kind(**{**fields, "anchors": tuple((float(width), float(height)) for width, height in fields["anchors"])})
+    fields["anchors"] = tuple((float(width), float(height)) for width, height in fields["anchors"])
+    fields["classes"] = _count(fields["classes"])
+    if kind is YoloLayer:
+        fields["scale_x_y"] = float(fields["scale_x_y"])
+        fields["new_coords"] = bool(fields["new_coords"])
+    return kind(**fields)
+
+
+def _count(value: Any) -> int:
+    """A whole number from 1. Raises ``ValueError``."""
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{value!r} is no number of things")
+    return value
+
+
+def _texts(values: Any) -> list[str]:
+    """A list of texts. Raises ``ValueError``."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("its labels are no list of texts")
+    return values

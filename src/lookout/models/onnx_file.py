@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lookout.core.framing import InputFormat
+from lookout.core.framing import LARGEST_SIDE, InputFormat
 from lookout.core.heads import DetrHead, Head
 from lookout.errors import ModelError
 from lookout.models.labels import COCO
@@ -22,6 +22,8 @@ from lookout.models.onnx_heads import ONNX_FAMILIES, OnnxFamily, head_of, input_
 _USUAL_SIDE = 640
 # What the exports of RT-DETR and D-FINE call a picture's size, which they scale their boxes to.
 _SIZES_INPUT = "orig_target_sizes"
+# What reading a Python literal that somebody wrote into metadata may raise.
+_UNREADABLE = (ArithmeticError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def _parse(data: bytes, name: str) -> Any:
         model = onnx.load_model_from_string(data)
     except DecodeError as error:
         raise ModelError(f"{name} is no ONNX file, or a truncated one") from error
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise ModelError(f"{name} has its weights in another file: export it as one file, with the weights inside")
     weights = {tensor.name for tensor in model.graph.initializer}
     if weights:  # older exporters list them as inputs, too
         inputs = [value for value in model.graph.input if value.name not in weights]
@@ -87,8 +91,10 @@ def _labels(metadata: Mapping[str, str], name: str) -> tuple[str, ...] | None:
         return None
     try:
         names = ast.literal_eval(metadata["names"])
-        return tuple(str(names[class_id]) for class_id in range(len(names)))
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
+        labels = tuple(str(names[class_id]) for class_id in range(len(names)))
+        "".join(labels).encode()  # half a surrogate pair can't be written
+        return labels
+    except _UNREADABLE as error:
         raise ModelError(f"{name} names its classes in its metadata, but not readably: export it again") from error
 
 
@@ -112,6 +118,8 @@ def _fix_input(model: Any, metadata: Mapping[str, str], name: str) -> tuple[int,
         height if isinstance(height, int) else usual_height,
         width if isinstance(width, int) else usual_width,
     ]
+    if not all(0 < side <= LARGEST_SIDE for side in fixed[2:]):
+        raise ModelError(f"{name} takes pictures of {fixed[3]} x {fixed[2]}, which no detection network does")
     for sizes in [value for value in graph.input if value.name == _SIZES_INPUT]:
         _make_constant(graph, sizes, [[fixed[3], fixed[2]]])
         graph.input.remove(sizes)
@@ -127,7 +135,7 @@ def _usual_size(metadata: Mapping[str, str]) -> tuple[int, int]:
     try:
         height, width = ast.literal_eval(metadata["imgsz"])
         return int(height), int(width)
-    except (KeyError, ValueError, SyntaxError, TypeError):
+    except _UNREADABLE:
         return _USUAL_SIDE, _USUAL_SIDE
 
 

@@ -31,7 +31,7 @@ from lookout.models.download import Notify, read_copy, silent
 from lookout.models.labels import check_labels, labels_file, read_labels
 from lookout.models.model import DESCRIPTION, NETWORK, Model
 from lookout.models.onnx_file import OnnxNetwork, read_onnx
-from lookout.models.onnx_heads import OnnxFamily
+from lookout.models.onnx_heads import ONNX_FAMILIES, OnnxFamily
 from lookout.models.published import download_folder, is_downloaded, obtain
 
 # Part of every digest: change it when the importer makes another network of the same files.
@@ -69,10 +69,10 @@ def cache_folder() -> Path:
 def load_model(
     reference: str | Path,
     *,
-    labels: Path | None = None,
+    labels: str | Path | None = None,
     head: OnnxFamily | None = None,
     cache: Path | None = None,
-    offline: bool = False,
+    offline: bool | None = None,
     notify: Notify = silent,
 ) -> Model:
     """The model that a reference names, ready to run.
@@ -80,18 +80,21 @@ def load_model(
     ``reference`` is a Darknet ``.cfg`` (its ``.weights`` beside it, of the same stem), an ``.onnx`` file, a
     folder that an import made, or a name (see ``pull``). ``labels``: a file with one label a line, in place of
     those found beside the network. ``head``: the family of an ``.onnx`` file's head, where its shapes don't tell.
+    ``offline``: fetch nothing; None leaves it to ``LOOKOUT_OFFLINE``.
 
     Raises ``UnknownModelError``, ``ModelError`` and ``UsageError``.
     """
-    path = Path(reference)
+    path, labels = Path(reference), None if labels is None else Path(labels)
+    if head is not None and head not in ONNX_FAMILIES:
+        raise UsageError(f"there is no head {head!r}: name one of {', '.join(ONNX_FAMILIES)}")
     try:
-        if path.is_dir():
+        if path.is_dir() and ((path / DESCRIPTION).exists() or not _is_name(reference)):
             if labels is not None or head is not None:
                 raise UsageError(f"{path} is an imported model and has its labels: leave --labels and --head out")
             return Model.open(path.resolve())
         there = path.is_file()
-    except OSError as error:  # a name that is too long, a folder that may not be read
-        raise UnknownModelError(f"the model {reference} can't be looked at: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read
+        raise UnknownModelError(f"the model {reference!r} can't be looked at: {error}") from error
     if there:
         return _imported(path, _sources(path), labels_file(path, labels), cache or cache_folder(), head=head)
     model = pull(str(reference), labels=labels, cache=cache, offline=offline, notify=notify)
@@ -105,7 +108,7 @@ def pull(
     *,
     labels: Path | None = None,
     cache: Path | None = None,
-    offline: bool = False,
+    offline: bool | None = None,
     notify: Notify = silent,
 ) -> Model:
     """The model of that name, which comes with the package, or is in the catalog and fetched where it is not here.
@@ -119,6 +122,8 @@ def pull(
     spec = find_spec(name)
     if model := find_imported(spec, labels, cache):
         return model
+    if offline is None:
+        offline = os.environ.get("LOOKOUT_OFFLINE", "").lower() not in ("", "0", "false", "no", "off")
     copies = obtain(spec, download_folder(spec, cache), offline=offline, notify=notify)
     sources = [_Source(copy.file.name, copy.data, copy.file.sha256) for copy in copies if copy.file in spec.network]
     network = copies[0].path
@@ -135,6 +140,12 @@ def import_darknet_pair(
     sources = [_source(cfg), _source(weights)]
     labels_path = labels_file(cfg, labels)
     return _imported(cfg, sources, labels_path, cache or cache_folder(), out=out and out.resolve())
+
+
+def _is_name(reference: str | Path) -> bool:
+    """Whether it is the name of a model, which a folder of that name does not hide."""
+    ours = bundled()
+    return str(reference) in CATALOG or (ours is not None and str(reference) == ours.name)
 
 
 def find_spec(name: str) -> ModelSpec:
@@ -205,10 +216,11 @@ def _imported(
     if not _is_whole(folder):
         made = _convert(sources, labels, head)
         known = check_labels(made.labels if labels is None else labels, made.head.classes, network)
-        model = Model(network.stem, folder, digest, made.input_format, made.head, known)
+        name = network.stem.encode("utf-8", "replace").decode()  # a file's name may be any bytes
+        model = Model(name, folder, digest, made.input_format, made.head, known, len(made.onnx))
         with _whole_folder(folder, in_cache=out is None) as draft:
-            (draft / NETWORK).write_bytes(made.onnx)
-            (draft / DESCRIPTION).write_text(model.description(), "utf-8")
+            _write_through(draft / NETWORK, made.onnx)
+            _write_through(draft / DESCRIPTION, model.description().encode())
     return Model.open(folder)
 
 
@@ -226,9 +238,9 @@ def _check_free(out: Path, digest: str) -> None:
 
 def _sources(network: Path) -> list[_Source]:
     """The files that a network is made of."""
-    if network.suffix == ".onnx":
+    if network.suffix.lower() == ".onnx":
         return [_source(network)]
-    if network.suffix != ".cfg":
+    if network.suffix.lower() != ".cfg":
         raise UnknownModelError(
             f"{network} is no model: name a Darknet .cfg (with its .weights beside it) or an .onnx file"
         )
@@ -262,15 +274,26 @@ def _digest(name: str, checksums: Sequence[str], labels: tuple[str, ...] | None,
     """SHA-256 of all that goes into an imported model, each part with its length, so that none runs into the next."""
     digest = hashlib.sha256()
     for part in (IMPORTER, name, *checksums, repr(labels), repr(head)):
-        digest.update(len(part.encode()).to_bytes(8, "big"))
-        digest.update(part.encode())
+        data = part.encode("utf-8", "surrogateescape")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
     return digest.hexdigest()
 
 
+def _write_through(path: Path, data: bytes) -> None:
+    """Write a file to the disk itself, so that it is whole before its folder takes its place."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _is_whole(folder: Path) -> bool:
+    """Whether a folder holds a model whose network has its full length."""
     try:
-        return Model.open(folder).network.is_file()
-    except ModelError:
+        model = Model.open(folder)
+        return model.network.stat().st_size == model.network_bytes
+    except (ModelError, OSError):
         return False
 
 
