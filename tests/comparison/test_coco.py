@@ -93,6 +93,14 @@ def test_images_are_located_with_or_without_their_folders(tmp_path: Path):
     assert folder / "val" / "b.jpg" in annotations.locate(folder)[0]
 
 
+def test_two_names_that_lead_to_one_file_are_refused(tmp_path: Path):
+    names = [{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "b/x.jpg"}]
+    annotations = read(tmp_path, {**DOCUMENT, "images": names, "annotations": []})
+    (tmp_path / "x.jpg").touch()
+    with pytest.raises(UsageError, match=r"names a/x\.jpg and b/x\.jpg, and .* has one file for both"):
+        annotations.locate(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["../secret.jpg", "/secret.jpg", "x/../../secret.jpg", "", ".", "a" * 300, "a\0b"])
 def test_a_name_leads_nowhere_out_of_the_folder(tmp_path: Path, name: str):
     folder = tmp_path / "photos"

@@ -76,15 +76,24 @@ class Annotations:
         return {label: category_id for label, category_id in found.items() if category_id is not None}
 
     def locate(self, folder: Path) -> tuple[dict[Path, int], list[str]]:
-        """The images that lie in the folder, with their ids, in order of path; and the names of those that don't."""
+        """The images that lie in the folder, with their ids, in order of path; and the names of those that don't.
+
+        Raises ``UsageError`` where two names lead to one file.
+        """
         found: dict[Path, int] = {}
         missing = []
         for name, image_id in self.image_ids.items():
             path = _inside(folder, name)
             if path is None:
                 missing.append(name)
-            else:
-                found[path] = image_id
+                continue
+            if path in found:
+                other = next(other for other, other_id in self.image_ids.items() if other_id == found[path])
+                raise UsageError(
+                    f"{self.path} names {other} and {name}, and {folder} has one file for both, {path.name}: "
+                    "keep the images in the folders that their names begin with"
+                )
+            found[path] = image_id
         return dict(sorted(found.items())), sorted(missing)
 
 
