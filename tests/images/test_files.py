@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lookout import images
-from lookout.errors import ImageError, NoImagesError
+from lookout.errors import ImageError, NoImagesError, UsageError
 
 
 def make(folder, *names):
@@ -137,3 +138,15 @@ def test_names_that_are_not_text_are_found(tmp_path):
     for path in (tmp_path, tmp_path / name, tmp_path / "*.jpg"):
         assert images.find([path]) == [tmp_path / name]
     assert images.read(tmp_path / name) == b"whatever"
+
+
+def test_a_picture_replaces_a_link_and_leaves_nothing_half_done(tmp_path):
+    make(tmp_path, "real.jpg")
+    (tmp_path / "link.jpg").symlink_to("real.jpg")
+    images.write(np.zeros((4, 4, 3), np.uint8), tmp_path / "link.jpg")
+    assert (tmp_path / "real.jpg").read_bytes() == b"whatever"
+    assert images.read(tmp_path / "link.jpg").startswith(b"\xff\xd8")
+    (tmp_path / "folder.jpg").mkdir()
+    with pytest.raises(UsageError, match="name another folder"):
+        images.write(np.zeros((4, 4, 3), np.uint8), tmp_path / "folder.jpg")
+    assert {path.name for path in tmp_path.iterdir()} == {"real.jpg", "link.jpg", "folder.jpg"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -66,9 +68,18 @@ def read(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
 
 
 def write(image_bgr: ImageArray, path: Path) -> None:
-    """Write the picture as JPEG, making the folder. Raises ``UsageError`` where it can't be written."""
+    """Write the picture as JPEG, making the folder. Raises ``UsageError`` where it can't be written.
+
+    It gets its name when it is whole; a link of that name is replaced, and what it leads to stays as it is.
+    """
+    data = encode_jpeg(image_bgr)
+    partial = path.with_name(f".lookout-{os.getpid()}-{threading.get_ident()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_jpeg(image_bgr))
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}): name another folder") from error
