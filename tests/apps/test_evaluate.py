@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,43 @@ def test_a_published_network_is_as_good_as_it_is_known_to_be():
     document = json.loads(answer.stdout)
     assert (document["images"], document["categories"], document["unknown_categories"]) == (64, 63, [])
     assert document["ap50"] >= 0.545
+
+
+@pytest.mark.parametrize("place", ["truth.json", "copy/0.jpg", "tiny.cfg", "tiny.weights", "linked.json"])
+def test_nothing_that_is_read_is_written_over(place: str, truth: dict[str, Any], tmp_path: Path):
+    folder, cfg = make_pictures(tmp_path / "copy", 3), make_model(tmp_path)
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "linked.json").hardlink_to(tmp_path / "truth.json")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    answer = run(
+        "evaluate", "--images", str(folder), "--annotations", str(tmp_path / "truth.json"), "--model", str(cfg),
+        "--out", str(tmp_path / place),
+    )  # fmt: skip
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "would be written over" in answer.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_results_that_cannot_be_written_are_said_before_the_work(
+    cfg: Path, pictures: Path, truth: dict[str, Any], tmp_path: Path
+):
+    torn = make_pictures(tmp_path / "torn", 3)
+    for path in torn.iterdir():
+        path.write_text("torn")  # which would be said, had it been tried
+    answer = evaluate(torn, truth, tmp_path, cfg, "--out", f"{cfg}/results.json")
+    assert answer.returncode == 2
+    assert "name another with --out" in answer.stderr
+    assert "torn" not in answer.stderr.replace(str(tmp_path), "")
+    answer = evaluate(pictures, truth, tmp_path, cfg, "--out", "-")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "name a file with --out" in answer.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a device of Linux")
+def test_figures_are_shown_though_the_results_cannot_be_written(
+    cfg: Path, pictures: Path, truth: dict[str, Any], tmp_path: Path
+):
+    answer = evaluate(pictures, truth, tmp_path, cfg, "--json", "--out", "/dev/full")
+    assert answer.returncode == 1
+    assert json.loads(answer.stdout)["ap"] == pytest.approx(1)
+    assert "/dev/full can't be written: No space left on device" in answer.stderr

@@ -210,9 +210,35 @@ def test_yolo_files_hold_parts_of_the_image(tmp_path: Path):
 
 
 def test_an_earlier_runs_yolo_file_is_not_taken_for_that_of_an_image_that_failed(tmp_path: Path):
-    (tmp_path / "c.txt").write_text("0 0.5 0.5 1 1 0.9\n")
+    YoloWriter(tmp_path, LABELS).write(outcome("c.jpg", DOG))
     YoloWriter(tmp_path, LABELS).write(failed("c.jpg"))
     assert [path.name for path in tmp_path.iterdir()] == ["classes.txt"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"c.txt": "0 0.5 0.5 1 1 0.9\n"},
+        {"c.txt": "", "classes.txt": "cat\n"},
+        {"classes.txt": "cat\n"},
+        {"c.txt": "0 0.5 0.5 1 1\n", "classes.txt": "person\ndog\n"},
+    ],
+    ids=["no classes", "other classes", "other classes alone", "what is true"],
+)
+def test_text_files_that_are_somebody_elses_are_not_written_over(files: dict[str, str], tmp_path: Path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match="name another folder with --out"):
+        YoloWriter(tmp_path, LABELS)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_a_link_among_yolo_files_is_somebody_elses(tmp_path: Path):
+    (tmp_path / "true.txt").write_text("")
+    YoloWriter(tmp_path / "out", LABELS)
+    (tmp_path / "out" / "c.txt").symlink_to("../true.txt")
+    with pytest.raises(UsageError, match="name another folder with --out"):
+        YoloWriter(tmp_path / "out", LABELS)
 
 
 def test_pictures_of_one_name_are_numbered(tmp_path: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +110,7 @@ def _detect_in_images(arguments: Sequence[str], target: Target, settings: dict[s
     from lookout.apps.writers import PictureWriter
 
     names = pictures.find(arguments)
-    _spare(names, target)
-    if target.save and any(Path(name).resolve().parent == target.save.resolve() for name in names):
-        raise UsageError(f"{target.save} holds the images themselves: name another folder with --save")
+    _spare(names, target, settings)
     with closing(opening.load_detector(**settings)) as detector, ExitStack() as stack:
         writers = [_kept(stack, _writer(target, detector.model.labels, names))]
         if target.save:
@@ -127,7 +125,7 @@ def _detect_in_video(path: Path, every: int, target: Target, settings: dict[str,
     from lookout.apps.writers import VideoWriter
     from lookout.video import Video
 
-    _spare([str(path)], target)
+    _spare([str(path)], target, settings, video=True)
     saved = target.save / f"{path.stem}.mp4" if target.save else None
     if saved and saved.resolve() == path.resolve():
         raise UsageError(f"{target.save} holds the video itself: name another folder with --save")
@@ -212,25 +210,34 @@ def _coco_ids(
         text = f"Note: left out, for {annotations} has no such category: {', '.join(lacking)}"
         click.echo(console.printable(text), err=True)
     found = {} if video else {name: read.image_id(path) for name, path in zip(names, paths, strict=True)}
-    unknown = [name for name, image_id in found.items() if image_id is None]
-    if unknown:
-        raise UsageError(f"{annotations} does not name {unknown[0]}: name only images that it has")
-    return {name: image_id for name, image_id in found.items() if image_id is not None}, category_ids
+    known: dict[int, str] = {}
+    for name, image_id in found.items():
+        if image_id is None:
+            raise UsageError(f"{annotations} does not name {name}: name only images that it has")
+        if (other := known.setdefault(image_id, name)) != name:
+            raise UsageError(
+                f"{other} and {name} are both image {image_id} of {annotations}: detect in them one after the other"
+            )
+    return {name: image_id for image_id, name in known.items()}, category_ids
 
 
-def _spare(names: Sequence[str], target: Target) -> None:
+def _spare(names: Sequence[str], target: Target, settings: Mapping[str, Any], *, video: bool = False) -> None:
     """Refuse to write over what is read, and two results into one file."""
+    from lookout.apps import sparing
+    from lookout.apps.pictures import Outcome
     from lookout.apps.writers import LABELS_FILE
 
+    what = "the video itself" if video else "the images themselves"
     if target.out and target.form == "yolo":
-        stems = [LABELS_FILE.removesuffix(".txt"), *(Path(name).stem for name in names)]
-        twice = [stem for stem in stems if stems.count(stem) > 1] if len(set(stems)) < len(stems) else []
-        if twice:
-            raise UsageError(f"two files would be called {twice[0]}.txt: detect in those images one after the other")
+        sparing.spare_folder(target.out, names, "--out", what)
+        if not video:
+            sparing.spare_each_other(names, [Outcome(name).stem for name in names], LABELS_FILE)
     elif target.out:
-        inputs = {Path(name).resolve() for name in names} | {path.resolve() for path in [target.annotations] if path}
-        if target.out.resolve() in inputs:
-            raise UsageError(f"{target.out} would be written over: name another file with --out")
+        annotations = [target.annotations] if target.annotations else []
+        read = sparing.model_files(settings["model"], settings["labels"])
+        sparing.spare(target.out, [*map(Path, names), *annotations, *read])
+    if target.save and not video:
+        sparing.spare_folder(target.save, names, "--save", what)
 
 
 def _terminal_is_free(target: Target) -> bool:

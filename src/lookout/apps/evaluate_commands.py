@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from lookout.apps.progress import Progress
 from lookout.errors import ImageError, NoImagesError, UsageError
 
 if TYPE_CHECKING:
+    from lookout.apps.streams import Stream
     from lookout.comparison.accuracy import Accuracy
     from lookout.comparison.coco import Annotations
     from lookout.comparison.samples import Sample
@@ -57,34 +58,76 @@ def evaluate(
     Example: lookout evaluate --images val2017/ --annotations instances_val2017.json --model yolov3-tiny.cfg
     """
     console.require("evaluate", "lookout evaluate", "faster_coco_eval")
-    from lookout.comparison.accuracy import judge, result_entries
     from lookout.comparison.coco import Annotations
 
     console.end_with_signal()
     truth = Annotations.read(annotations)
     image_ids, missing = _located(truth, folder, subset=subset)
-    with closing(opening.load_detector(**settings)) as detector:
+    _spare(out, annotations, folder, settings)
+    with ExitStack() as stack:
+        results = _opened(stack, out)
+        detector = stack.enter_context(closing(opening.load_detector(**settings)))
         category_ids = _category_ids(truth, detector)
         samples = _samples(detector, [Path(name) for name in image_ids])
-        names = {"model": detector.model.name, "engine": detector.engine.name}
+        _print_failures(samples)
+        try:
+            accuracy = _judged(truth, image_ids, category_ids, samples, settings["max_detections"])
+            names = {"model": detector.model.name, "engine": detector.engine.name}
+            if as_json:
+                click.echo(json.dumps({**accuracy.to_json(), "missing_images": missing, **names}))
+            else:
+                _print_table(accuracy)
+                click.echo(f"{names['model']} on {names['engine']}: {_counts(accuracy)}.")
+                for line in _notes(accuracy, missing, _spare_images(folder, image_ids)):
+                    click.echo(console.printable(line))
+        finally:  # neither loses the other: the figures are shown by now, or can't be
+            if results:
+                _write(results, samples, image_ids, category_ids)
+    sys.exit(1 if accuracy.failed else 0)
+
+
+def _spare(out: Path | None, annotations: Path, folder: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse to write over what is read."""
+    from lookout.apps import sparing
+    from lookout.images import SUFFIXES
+
+    if out is None:
+        return
+    if out == Path("-"):
+        raise UsageError("standard output is for the figures: name a file with --out")
+    images = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    sparing.spare(out, [annotations, *sparing.model_files(settings["model"], settings["labels"]), *images])
+
+
+def _opened(stack: ExitStack, out: Path | None) -> Stream | None:
+    """The file of the results; that it can't be made is said before the work, and a half of it doesn't stay."""
+    from lookout.apps.streams import Stream
+
+    if out is None:
+        return None
+    stream = Stream(out, whole=True)
+    stack.callback(stream.discard)
+    return stream
+
+
+def _print_failures(samples: Sequence[Sample]) -> None:
+    """Raises ``ImageError`` where nothing else is left."""
     for sample in samples:
         if sample.error:
             click.echo(console.failure_line(sample.image, sample.error), err=True)
     if all(sample.error for sample in samples):
         raise ImageError(f"none of the {len(samples)} images could be read")
-    if out:
-        _write(out, json.dumps(result_entries(samples, image_ids, category_ids)))
-    accuracy = judge(truth, image_ids, category_ids, samples, settings["max_detections"])
+
+
+def _judged(
+    truth: Annotations, image_ids: dict[str, int], category_ids: dict[str, int], samples: Sequence[Sample], most: int
+) -> Accuracy:
+    from lookout.comparison.accuracy import judge
+
+    accuracy = judge(truth, image_ids, category_ids, samples, most)
     if accuracy.precision.ap is None:
-        raise UsageError(f"{annotations} marks no object of the model's classes in these images")
-    if as_json:
-        click.echo(json.dumps({**accuracy.to_json(), "missing_images": missing, **names}))
-    else:
-        _print_table(accuracy)
-        click.echo(f"{names['model']} on {names['engine']}: {_counts(accuracy)}.")
-        for line in _notes(accuracy, missing, _spare_images(folder, image_ids)):
-            click.echo(console.printable(line))
-    sys.exit(1 if accuracy.failed else 0)
+        raise UsageError(f"{truth.path} marks no object of the model's classes in these images")
+    return accuracy
 
 
 def _located(truth: Annotations, folder: Path, *, subset: bool) -> tuple[dict[str, int], int]:
@@ -133,15 +176,11 @@ def _samples(detector: Detector, paths: list[Path]) -> list[Sample]:
     return samples
 
 
-def _write(path: Path, text: str) -> None:
-    from lookout.apps.streams import Stream
+def _write(stream: Stream, samples: Sequence[Sample], image_ids: dict[str, int], category_ids: dict[str, int]) -> None:
+    from lookout.comparison.accuracy import result_entries
 
-    stream = Stream(path, whole=True)
-    try:
-        stream.write(text + "\n")
-        stream.close()
-    finally:
-        stream.discard()
+    stream.write(json.dumps(result_entries(samples, image_ids, category_ids)) + "\n")
+    stream.close()
 
 
 def _spare_images(folder: Path, image_ids: dict[str, int]) -> int:

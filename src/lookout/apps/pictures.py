@@ -54,12 +54,13 @@ def find(arguments: Iterable[str]) -> list[str]:
     named = list(arguments)
     paths = [Path(name) for name in named if name != STANDARD_INPUT]
     found = [str(path) for path in images.find(paths)] if paths else []
+    # A file of that name is told apart by its folder, also where it was named so.
+    found = [f"./{name}" if name == STANDARD_INPUT else name for name in found]
     if STANDARD_INPUT not in named:
         return found
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("standard input is not a pipe: send an image into it, as in lookout detect - < street.jpg")
-    # A file of that name is told apart by its folder.
-    return [STANDARD_INPUT, *(f"./{name}" if name == STANDARD_INPUT else name for name in found)]
+    return [STANDARD_INPUT, *found]
 
 
 def look_at_images(detector: Detector, names: Iterable[str]) -> Iterator[Outcome]:

@@ -152,12 +152,15 @@ class YoloWriter:
     """A text file an image, with a line an object: class, centre, size (as parts of the image), confidence.
 
     An image without objects has an empty file, one that failed has none. ``classes.txt`` holds the labels.
+    Raises ``UsageError`` for a folder with text files that no run of this kind has made, such as a dataset's.
     """
 
     def __init__(self, folder: Path, labels: Sequence[str]) -> None:
         self._folder = folder
         self._class_ids = {label: class_id for class_id, label in reversed(list(enumerate(labels)))}
-        self._write(LABELS_FILE, "".join(f"{label}\n" for label in labels))
+        text = "".join(f"{label}\n" for label in labels)
+        self._spare_others(text)
+        self._write(LABELS_FILE, text)
 
     def write(self, outcome: Outcome) -> None:
         """See ``Writer``."""
@@ -179,6 +182,18 @@ class YoloWriter:
         numbers = (*centre, box.width / width, box.height / height, found.confidence)
         return f"{self._class_ids[found.label]} {' '.join(f'{number:.6f}' for number in numbers)}\n"
 
+    def _spare_others(self, labels: str) -> None:
+        """Refuse a folder whose text files are somebody else's: they would be written over."""
+        try:
+            texts = [path for path in self._folder.glob("*.txt") if path.name != LABELS_FILE]
+            labels_path = self._folder / LABELS_FILE
+            known = labels_path.read_bytes() if texts or labels_path.exists() else labels.encode("utf-8")
+            ours = known == labels.encode("utf-8") and all(map(_is_ours, texts))
+        except OSError:
+            ours = False
+        if not ours:
+            raise UsageError(f"{self._folder} holds text files of another kind: name another folder with --out")
+
     def _write(self, name: str, text: str) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -187,6 +202,13 @@ class YoloWriter:
             raise UsageError(f"{self._folder} is a file: name a folder with --out") from error
         except OSError as error:
             raise OutputError(f"{self._folder / name} can't be written: {error.strerror}") from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a text file has the lines of ``YoloWriter``: those that mark what is true lack the confidence."""
+    with path.open("rb") as file:
+        first = file.readline(1000)
+    return not path.is_symlink() and (not first or len(first.split()) == 6)
 
 
 class PictureWriter:
