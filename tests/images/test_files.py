@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -150,3 +151,24 @@ def test_a_picture_replaces_a_link_and_leaves_nothing_half_done(tmp_path):
     with pytest.raises(UsageError, match="name another folder"):
         images.write(np.zeros((4, 4, 3), np.uint8), tmp_path / "folder.jpg")
     assert {path.name for path in tmp_path.iterdir()} == {"real.jpg", "link.jpg", "folder.jpg"}
+
+
+@pytest.mark.parametrize("path", ["", "*", "*.jpg", "**"])
+def test_a_link_that_leads_nowhere_is_found_so_that_reading_it_fails(tmp_path, path):
+    make(tmp_path, "a.jpg")
+    (tmp_path / "lost.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "circle.jpg").symlink_to("circle.jpg")
+    (tmp_path / "lost").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert images.find([tmp_path / path]) == [tmp_path / name for name in ("a.jpg", "circle.jpg", "lost.jpg")]
+    with pytest.raises(ImageError, match=r"lost\.jpg can't be read: No such file"):
+        images.read(tmp_path / "lost.jpg")
+
+
+def test_a_pipe_that_is_named_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writing = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(b"whatever"))
+    writing.start()
+    (found,) = images.find([tmp_path / "pipe"])
+    assert images.read(found) == b"whatever"
+    writing.join()

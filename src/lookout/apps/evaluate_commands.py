@@ -74,12 +74,11 @@ def evaluate(
             accuracy = _judged(truth, image_ids, category_ids, samples, settings["max_detections"])
             names = {"model": detector.model.name, "engine": detector.engine.name}
             if as_json:
-                click.echo(json.dumps({**accuracy.to_json(), "missing_images": missing, **names}))
+                console.put(json.dumps({**accuracy.to_json(), "missing_images": missing, **names}))
             else:
-                _print_table(accuracy)
-                click.echo(f"{names['model']} on {names['engine']}: {_counts(accuracy)}.")
-                for line in _notes(accuracy, missing, _spare_images(folder, image_ids)):
-                    click.echo(console.printable(line))
+                title = f"{names['model']} on {names['engine']}: {_counts(accuracy)}."
+                notes = _notes(accuracy, truth, missing, _spare_images(folder, image_ids))
+                console.put("\n".join([_table(accuracy), *map(console.printable, [title, *notes])]))
         finally:  # neither loses the other: the figures are shown by now, or can't be
             if results:
                 _write(results, samples, image_ids, category_ids)
@@ -190,7 +189,7 @@ def _spare_images(folder: Path, image_ids: dict[str, int]) -> int:
     return len({str(path) for path in find([folder])} - image_ids.keys())
 
 
-def _print_table(accuracy: Accuracy) -> None:
+def _table(accuracy: Accuracy) -> str:
     from rich import box
     from rich.table import Table
 
@@ -198,7 +197,10 @@ def _print_table(accuracy: Accuracy) -> None:
     table.add_column("Value", justify="right")
     for row in _rows(accuracy):
         table.add_row(*row)
-    console.standard_output().print(table)
+    shown = console.standard_output()
+    with shown.capture() as text:
+        console.print_fitting(shown, [table])
+    return text.get().rstrip("\n")
 
 
 def _rows(accuracy: Accuracy) -> Iterator[tuple[str, str]]:
@@ -220,17 +222,26 @@ def _rows(accuracy: Accuracy) -> Iterator[tuple[str, str]]:
 
 
 def _counts(accuracy: Accuracy) -> str:
-    return f"{accuracy.images} images with {accuracy.objects} objects of {accuracy.categories} categories"
+    counts = _count(accuracy.images, "image"), _count(accuracy.objects, "object")
+    return f"{counts[0]} with {counts[1]} of {_count(accuracy.categories, 'category', 'categories')}"
 
 
-def _notes(accuracy: Accuracy, missing: int, spare: int) -> Iterator[str]:
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _notes(accuracy: Accuracy, truth: Annotations, missing: int, spare: int) -> Iterator[str]:
     """What a reader must know to read the figures rightly."""
     if accuracy.unknown:
         names = ", ".join(accuracy.unknown[:5]) + (", ..." if len(accuracy.unknown) > 5 else "")
-        yield f"Left out of the average: {len(accuracy.unknown)} categories that no wanted label names ({names})."
+        count = _count(len(accuracy.unknown), "category", "categories")
+        yield f"Left out of the average: {count} that no wanted label names ({names})."
     if accuracy.failed:
         yield f"Counted as images without detections, since they failed: {len(accuracy.failed)}."
     if missing:
-        yield f"A subset: {missing} images that the annotations name are not in the folder."
+        are = "is" if missing == 1 else "are"
+        yield f"A subset: {_count(missing, 'image')} that the annotations name {are} not in the folder."
     if spare:
-        yield f"Passed over: {spare} images in the folder that the annotations don't name."
+        yield f"Passed over: {_count(spare, 'image')} in the folder that the annotations don't name."
+    if truth.strays:
+        yield f"Passed over: {_count(truth.strays, 'annotation')} of images that the annotations don't list."

@@ -46,7 +46,7 @@ def list_(*, as_json: bool) -> None:
 
     documents = [*_bundled(), *(_spec_document(spec) for spec in CATALOG.values())]
     if as_json:
-        click.echo(json.dumps(documents))
+        console.put(json.dumps(documents))
     else:
         console.print_models(documents)
 
@@ -73,7 +73,7 @@ def info(model: str, labels: Path | None, head: OnnxFamily | None, *, as_json: b
         document = _full_document(CATALOG[model], labels)
     else:
         document = _model_document(load_model(model, labels=labels, head=head, offline=True))
-    click.echo(json.dumps(document) if as_json else "\n".join(_lines(document)))
+    console.put(json.dumps(document) if as_json else "\n".join(map(console.printable, _lines(document))))
 
 
 @models.command()
@@ -101,7 +101,7 @@ def pull(names: tuple[str, ...], *, offline: bool, as_json: bool) -> None:
             with Downloads() as downloads:
                 model = store.pull(name, offline=offline, notify=downloads.notify)
         except LookoutError as error:  # the others may fare better
-            click.echo(f"Error: {error}", err=True)
+            console.complain(error)
             failed = True
         else:
             _print_model(model, as_json=as_json)
@@ -133,7 +133,8 @@ def import_(cfg: Path, weights: Path, labels: Path | None, out: Path | None, *, 
 
 
 def _print_model(model: Model, *, as_json: bool) -> None:
-    click.echo(json.dumps(_model_document(model)) if as_json else model.folder)
+    """The folder is shown as it is, for --model to take."""
+    console.put(json.dumps(_model_document(model)) if as_json else str(model.folder))
 
 
 def _bundled() -> Iterator[dict[str, Any]]:
@@ -204,14 +205,16 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"  Size      {document['size']:,} bytes"
     yield f"  Here      {document['here']}"
     for file in document["files"]:
-        yield f"\n  {file['name']}: {file['state']}"
+        yield ""
+        yield f"  {file['name']}: {file['state']}"
         yield f"    Size    {file['size']:,} bytes"
         yield f"    SHA-256 {file['sha256']}"
         yield f"    Place   {file['path']}"
         for url in file["urls"]:
             yield f"    From    {url}"
     if document["imported"]:
-        yield "\n  As it was imported"
+        yield ""
+        yield "  As it was imported"
         yield from _network_lines(document["imported"])
 
 

@@ -31,12 +31,16 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What a file says is to be found: image ids by file name, category names by id, and the objects."""
+    """What a file says is to be found: image ids by file name, category names by id, and the objects.
+
+    ``strays`` counts the annotations of images that it does not list.
+    """
 
     path: Path
     image_ids: Mapping[str, int]
     categories: Mapping[int, str]
     objects: tuple[Truth, ...]
+    strays: int = 0
 
     @staticmethod
     def read(path: Path) -> Annotations:
@@ -56,7 +60,12 @@ class Annotations:
             ) from error
         if len(set(images.values())) != len(document["images"]):
             raise UsageError(f"{path} names an image twice: give every image one file name and one id")
-        return Annotations(path, images, categories, objects)
+        unknown = next((truth.category_id for truth in objects if truth.category_id not in categories), None)
+        if unknown is not None:
+            raise UsageError(f"{path} marks an object of category {unknown}, and lists no such category: add it")
+        listed = set(images.values())
+        kept = tuple(truth for truth in objects if truth.image_id in listed)
+        return Annotations(path, images, categories, kept, len(objects) - len(kept))
 
     def image_id(self, image: Path) -> int | None:
         """The id of an image, by as much of its path as the file has; None where the file lacks it.
@@ -155,7 +164,7 @@ def _id(value: Any) -> int:
 def _truth(annotation: Mapping[str, Any]) -> Truth:
     x, y, width, height = (float(side) for side in annotation["bbox"])
     area = float(annotation.get("area", width * height))
-    if not all(map(math.isfinite, (x, y, width, height, area))):
+    if not all(map(math.isfinite, (x, y, width, height, area))) or min(width, height) < 0:
         raise ValueError(f"{annotation['bbox']} is no box")
     ids = _id(annotation["image_id"]), _id(annotation["category_id"])
     return Truth(*ids, (x, y, width, height), area, bool(annotation.get("iscrowd", False)))

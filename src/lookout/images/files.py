@@ -29,10 +29,10 @@ def find(paths: Iterable[Path]) -> list[Path]:
 
 
 def _find_in(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
     if path.is_dir():
         return _images(path.iterdir(), f"{path} holds no images: put files there that end in")
+    if path.exists():  # a pipe, too
+        return [path]
     if glob.has_magic(str(path)):
         return _images(_matches(path), f"nothing that {path} matches is an image: name files that end in")
     raise NoImagesError(f"{path} does not exist: name an image, or a folder of images")
@@ -42,17 +42,22 @@ def _matches(pattern: Path) -> Iterable[Path]:
     """What a pattern matches, and what lies in the folders that it matches."""
     for name in glob.glob(str(pattern), recursive=True):  # noqa: PTH207, since Path.glob takes no absolute pattern
         match = Path(name)
-        if match.is_file():
+        if not match.is_dir():
             yield match
         elif pattern.name != "**":  # which matches the files in it, too
             yield from match.iterdir()
 
 
 def _images(candidates: Iterable[Path], otherwise: str) -> list[Path]:
-    images = sorted({path for path in candidates if path.suffix.lower() in SUFFIXES and path.is_file()})
+    images = sorted({path for path in candidates if path.suffix.lower() in SUFFIXES and _may_be_image(path)})
     if not images:
         raise NoImagesError(f"{otherwise} {', '.join(sorted(SUFFIXES))}")
     return images
+
+
+def _may_be_image(path: Path) -> bool:
+    """A file, or a link that leads nowhere, which fails when it is read; no pipe, where reading may never end."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def read(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
