@@ -50,6 +50,11 @@ def test_every_command_has_help(command: tuple[str, ...]):
     assert command in ((), ("stack",)) or "Example:" in answer.stdout
 
 
+def test_no_short_help_is_cut():
+    for command in ((), ("models",)):
+        assert "..." not in run(*command, "--help", COLUMNS="80").stdout.partition("Commands:")[2]
+
+
 def test_detect_prints_a_line_an_image(cfg: Path, pictures: Path):
     answer = run("detect", str(pictures), "--model", str(cfg), *THRESHOLD)
     assert answer.returncode == 0

@@ -265,8 +265,9 @@ def test_being_ended_leaves_no_half_a_file(model: tuple[str, ...], pictures: Pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "name images to look at"),
-        (("{pictures}", "--video", "{video}"), "and not both"),
+        ((), "name images to look at, or a video with --video"),
+        (("{pictures}", "--video", "{video}"), "look at the ones, then at the other"),
+        (("",), "an image is named by nothing"),
         (("{pictures}", "--every", "2"), "--every is for videos"),
         (("{pictures}", "--format", "yolo"), "name a folder for them with --out"),
         (("{pictures}", "--format", "yolo", "--out", "-"), "name a folder for them with --out"),
@@ -341,3 +342,38 @@ def test_a_file_that_is_called_like_standard_input_is_that_file(model: tuple[str
     answer = subprocess.run(command, cwd=tmp_path, input=b"", capture_output=True, check=False, timeout=120)
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["image"] == "./-"
+
+
+def test_ids_that_fall_back_to_the_order_are_told(model: tuple[str, ...], pictures: Path, tmp_path: Path):
+    (tmp_path / "street.jpg").write_bytes(make_picture(1))
+    both = run("detect", str(pictures / "0.jpg"), str(tmp_path / "street.jpg"), *model, "--format", "coco")
+    assert "Note: image ids are 1, 2, 3 in order" in both.stderr
+    for alone in (pictures, tmp_path):
+        assert run("detect", str(alone), *model, "--format", "coco").stderr == ""
+
+
+def test_json_lines_have_the_size_of_the_image(model: tuple[str, ...], pictures: Path):
+    line = json.loads(run("detect", str(pictures / "0.jpg"), *model, "--json").stdout)
+    assert (line["width"], line["height"]) == (160, 120)
+
+
+def test_a_video_that_is_named_like_an_image_gets_a_hint(model: tuple[str, ...], video: Path):
+    answer = run("detect", str(video), *model)
+    assert answer.returncode == 1
+    assert answer.stderr.endswith("; a video is named with --video\n")
+
+
+@LINUX
+def test_a_picture_comes_by_a_substituted_process(model: tuple[str, ...], pictures: Path):
+    command = f"{sys.executable} -m lookout detect <(cat '{pictures}/0.jpg') {' '.join(model)}"
+    answer = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("/dev/fd/")
+
+
+def test_being_ended_leaves_no_empty_folder(model: tuple[str, ...], tmp_path: Path):
+    save = tmp_path / "new" / "out"
+    with Program("detect", "-", *model, "--save", str(save)) as program:  # it waits for its standard input
+        program.wait_for(save.is_dir)
+        assert program.stop() == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

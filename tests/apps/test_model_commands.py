@@ -292,6 +292,8 @@ def test_a_pair_of_any_names_is_imported(cfg: Path, tmp_path: Path, cache: Path)
     [
         (("info", "nonsense"), 2, "there is no model 'nonsense'"),
         (("info", "x" * 300), 2, "can't be looked at"),
+        (("info", "yolov3-tiny", "--labels", "none"), 2, "yolov3-tiny is a name of the catalog"),
+        (("info", "yolov3-tiny", "--head", "yolox"), 2, "yolov3-tiny is a name of the catalog"),
         (("info", "{here}"), 1, "holds no readable model"),
         (("info", "{weights}"), 2, "is no model"),
         (("pull",), 2, "Missing argument"),

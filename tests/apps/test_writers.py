@@ -25,6 +25,7 @@ from lookout.apps.writers import (
     PictureWriter,
     TableWriter,
     TextWriter,
+    VideoWriter,
     Writer,
     YoloWriter,
 )
@@ -107,6 +108,8 @@ def test_json_lines_tell_failures_from_images_without_objects():
     first, second, third = map(json.loads, text.splitlines())
     assert first == {
         "image": "a.jpg",
+        "width": 200,
+        "height": 100,
         "objects": [DOG.to_json()],
         "inference_time": 5.5,
         "timings": TIMINGS,
@@ -284,3 +287,20 @@ def test_a_file_that_takes_a_part_at_a_time_gets_all(tmp_path: Path, monkeypatch
     monkeypatch.setattr(stream, "_file", slow)
     stream.write("hello world")
     assert slow.getvalue() == b"hello world"
+
+
+def test_a_video_that_was_given_up_leaves_no_folder_that_was_made_for_it(tmp_path: Path):
+    writer = VideoWriter(tmp_path / "new" / "out" / "a.mp4", 30)
+    assert (tmp_path / "new" / "out").is_dir(), "made before any work"
+    writer.write(frame(0, DOG))
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+    PictureWriter(tmp_path).discard()
+    assert tmp_path.is_dir(), "it was there before"
+
+
+def test_a_name_that_is_a_numbered_one_already_is_passed_over(tmp_path: Path):
+    writer = PictureWriter(tmp_path)
+    for name in ("x/a-2.jpg", "x/a.jpg", "y/a.jpg", "z/a.jpg"):
+        writer.write(outcome(name))
+    assert {path.name for path in tmp_path.iterdir()} == {"a-2.jpg", "a.jpg", "a-3.jpg", "a-4.jpg"}

@@ -172,3 +172,9 @@ def test_a_pipe_that_is_named_is_read(tmp_path):
     (found,) = images.find([tmp_path / "pipe"])
     assert images.read(found) == b"whatever"
     writing.join()
+
+
+def test_a_folder_with_images_only_in_the_folders_in_it_gets_a_hint(tmp_path):
+    make(tmp_path / "day", "a.jpg")
+    with pytest.raises(NoImagesError, match=r"; for the folders in it too, name '.*/\*\*'"):
+        images.find([tmp_path])

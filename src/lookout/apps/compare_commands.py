@@ -133,7 +133,7 @@ def compare(
     sys.exit(0 if report.sound else 1)
 
 
-@click.command()
+@click.command(short_help="Compare here and the emulated cloud.")
 @click.argument("images", nargs=-1, type=options.IMAGES)
 @click.option(
     "--model",

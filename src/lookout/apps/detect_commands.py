@@ -32,7 +32,7 @@ class Target:
     annotations: Path | None
 
 
-@click.command()
+@click.command(short_help="Detect objects in images or a video.")
 @click.argument("images", nargs=-1, metavar="[IMAGES]...")
 @click.option("--video", type=click.Path(path_type=Path), help="A video file, instead of images.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Each n-th frame of the video.")
@@ -55,8 +55,9 @@ def detect(
 ) -> None:
     """Detect the objects in images, in this process.
 
-    IMAGES are files, folders or patterns; - is an image on standard input. A box is x, y, width and height in
-    pixels, from the top left corner. An image that fails is told on standard error, and makes the exit status 1.
+    IMAGES are files, folders (not the folders in them) or quoted patterns ('photos/**/*.jpg'); - is an image on
+    standard input. A box is x, y, width and height in pixels, from the top left corner. An image that fails is
+    told on standard error, and makes the exit status 1.
 
     \b
     Forms:  text   a line an image
@@ -81,8 +82,12 @@ def detect(
     target = Target(_form(form, as_json=as_json), *(settings.pop(name) for name in ("out", "save", "annotations")))
     target = _checked(target)
     console.end_with_signal()
-    if (video is None) == (not images):
-        raise UsageError("name images to look at, or a video with --video, and not both")
+    if video is None and not images:
+        raise UsageError("name images to look at, or a video with --video")
+    if video is not None and images:
+        raise UsageError("images are named, and a video with --video: look at the ones, then at the other")
+    if "" in images:
+        raise UsageError("an image is named by nothing: a variable may be empty")
     if video is None and every != 1:
         raise UsageError("--every is for videos: name one with --video")
     failed = _detect_in_video(video, every, target, settings) if video else _detect_in_images(images, target, settings)
@@ -198,10 +203,13 @@ def _coco_ids(
     annotations: Path | None, labels: Sequence[str], names: Sequence[str], *, video: bool
 ) -> tuple[dict[str, int], dict[str, int]]:
     """The ids of the images by name, and of the categories by label."""
-    from lookout.comparison.coco import Annotations, default_category_ids, default_image_ids
+    from lookout.comparison.coco import Annotations, default_category_ids, default_image_ids, ids_are_numbers
 
     paths = [Path(name) for name in names]
     if annotations is None:
+        if not video and not ids_are_numbers(paths) and any(path.stem.isdecimal() for path in paths):
+            text = "Note: image ids are 1, 2, 3 in order, since not every image has a number of its own for a name"
+            click.echo(text, err=True)
         return dict(zip(names, default_image_ids(paths), strict=True)), default_category_ids(labels)
     read = Annotations.read(annotations)
     category_ids = read.category_ids(labels)

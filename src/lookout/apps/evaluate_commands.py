@@ -46,7 +46,8 @@ def evaluate(
 ) -> None:
     """Measure a model's accuracy, and its speed, on annotated images.
 
-    Accuracy is COCO's average precision (AP) over IoUs from 0.50 to 0.95. Labels and categories are matched by
+    Accuracy is COCO's average precision (AP) over IoUs from 0.50 to 0.95, from 0 to 1, of at most
+    --max-detections objects an image (COCO's benchmark has 100). Labels and categories are matched by
     name, also by Darknet's names of COCO's categories. Categories that the model has no label for, or that
     --classes leaves out, are left out of the average, and named. An image that can't be read counts as one in
     which nothing was found, is told on standard error, and makes the exit status 1.

@@ -13,7 +13,7 @@ import click
 
 from lookout.apps import console, options
 from lookout.apps.progress import Downloads
-from lookout.errors import LookoutError
+from lookout.errors import LookoutError, UsageError
 
 if TYPE_CHECKING:
     from lookout.models.catalog import ModelSpec
@@ -70,13 +70,15 @@ def info(model: str, labels: Path | None, head: OnnxFamily | None, *, as_json: b
     from lookout.models.store import load_model
 
     if model in CATALOG and not Path(model).exists():
-        document = _full_document(CATALOG[model], labels)
+        if labels is not None or head is not None:
+            raise UsageError(f"{model} is a name of the catalog: --labels and --head are for files, leave them out")
+        document = _full_document(CATALOG[model])
     else:
         document = _model_document(load_model(model, labels=labels, head=head, offline=True))
     console.put(json.dumps(document) if as_json else "\n".join(map(console.printable, _lines(document))))
 
 
-@models.command()
+@models.command(short_help="Fetch models of the catalog.")
 @click.argument("names", metavar="M...", nargs=-1, required=True)
 @options.offline
 @options.as_json
@@ -166,7 +168,7 @@ def _spec_document(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _full_document(spec: ModelSpec, labels: Path | None) -> dict[str, Any]:
+def _full_document(spec: ModelSpec) -> dict[str, Any]:
     """Of a model in the catalog, also its files, verified, and what was imported from them."""
     from lookout.models.download import read_copy
     from lookout.models.published import download_folder
@@ -177,7 +179,7 @@ def _full_document(spec: ModelSpec, labels: Path | None) -> dict[str, Any]:
     files = [
         {**dataclasses.asdict(copy.file), "path": str(copy.path), "state": copy.fault or "verified"} for copy in copies
     ]
-    imported = find_imported(spec, labels, cache_folder())
+    imported = find_imported(spec, None, cache_folder())
     return {**_spec_document(spec), "files": files, "imported": _model_document(imported) if imported else None}
 
 

@@ -16,6 +16,7 @@ from lookout.errors import ImageError, LookoutError, UsageError, VideoError
 from lookout.video import Video
 
 STANDARD_INPUT = "-"
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def look_at_images(detector: Detector, names: Iterable[str]) -> Iterator[Outcome
             result = detector.detect(data)
             yield Outcome(name, result, elapsed_ms=_ms_since(start))
         except LookoutError as error:  # the boundary: here an error becomes a row
-            yield Outcome(name, error=str(error))
+            hint = "; a video is named with --video" if Path(name).suffix.lower() in VIDEO_SUFFIXES else ""
+            yield Outcome(name, error=f"{error}{hint}")
 
 
 def look_at_video(detector: Detector, video: Video, every: int) -> Iterator[Outcome]:

@@ -20,7 +20,10 @@ from lookout.apps import console, opening, options
 def serve(host: str, port: int, *, as_json: bool, stop_on_eof: bool, **settings: Any) -> None:
     """Run the local execution, a web server.
 
-    It answers POST /object-detection.
+    POST /object-detection takes an image as the body (image/* or application/octet-stream), as the file image of
+    a form (multipart/form-data), or in JSON: {"id", "image_data"}, the image in base64. It answers id, objects (each
+    with label, accuracy and box: x, y, width, height in pixels), inference_time and timings, in milliseconds.
+    GET /healthz names the model and the engine.
 
     \b
     Example: lookout serve --model yolov3-tiny.cfg

@@ -7,8 +7,10 @@ objects: it has an ``error`` in JSON lines, and is absent from the others.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -216,7 +218,9 @@ class PictureWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._made = _make_folder(folder)
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}  # the next one to try, of a stem
 
     def write(self, outcome: Outcome) -> None:
         """See ``Writer``."""
@@ -228,10 +232,14 @@ class PictureWriter:
 
     def discard(self) -> None:
         """See ``Writer``."""
+        _remove_empty(self._made)
 
     def _free_name(self, stem: str) -> str:
-        names = (f"{stem}{number}.jpg" for number in ("", *(f"-{n}" for n in range(2, len(self._taken) + 3))))
-        name = next(name for name in names if name not in self._taken)
+        for number in itertools.count(self._numbers.get(stem, 1)):
+            name = f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg"
+            if name not in self._taken:
+                break
+        self._numbers[stem] = number + 1
         self._taken.add(name)
         return name
 
@@ -240,6 +248,7 @@ class VideoWriter:
     """A video with boxes."""
 
     def __init__(self, path: Path, fps: float) -> None:
+        self._made = _make_folder(path.parent)
         self._file = VideoFile(path, fps)
 
     def write(self, outcome: Outcome) -> None:
@@ -254,6 +263,24 @@ class VideoWriter:
     def discard(self) -> None:
         """See ``Writer``."""
         self._file.discard()
+        _remove_empty(self._made)
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder, before any work is done for it; the folders that were made, the innermost first."""
+    try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} can't be written ({error.strerror}): name another folder with --save") from error
+    return missing
+
+
+def _remove_empty(made: Iterable[Path]) -> None:
+    """Leave no folder behind into which nothing was written."""
+    with suppress(OSError):  # the first that holds something ends it
+        for folder in made:
+            folder.rmdir()
 
 
 def _title(outcome: Outcome) -> str:
@@ -273,4 +300,6 @@ def _place(outcome: Outcome) -> dict[str, Any]:
 def _document(outcome: Outcome) -> dict[str, Any]:
     if outcome.result is None:
         return {**_place(outcome), "error": outcome.error}
-    return {**_place(outcome), **outcome.result.to_json(), "round_trip": round(outcome.elapsed_ms, 3)}
+    width, height = outcome.result.image_wh
+    size = {"width": width, "height": height}
+    return {**_place(outcome), **size, **outcome.result.to_json(), "round_trip": round(outcome.elapsed_ms, 3)}

@@ -125,12 +125,14 @@ def default_image_ids(images: Sequence[Path]) -> list[int]:
     >>> default_image_ids([Path("000000000009.jpg"), Path("30.jpg")]), default_image_ids([Path("9.jpg"), Path("a.jpg")])
     ([9, 30], [1, 2])
     """
+    return [int(image.stem) for image in images] if ids_are_numbers(images) else list(range(1, len(images) + 1))
+
+
+def ids_are_numbers(images: Sequence[Path]) -> bool:
+    """Whether every image has a number for a name, and each another, so that the numbers are their ids."""
     stems = [image.stem for image in images]
-    if all(stem.isascii() and stem.isdigit() and len(stem) <= 18 for stem in stems):
-        numbers = [int(stem) for stem in stems]
-        if len(set(numbers)) == len(numbers):
-            return numbers
-    return list(range(1, len(images) + 1))
+    numbered = all(stem.isascii() and stem.isdigit() and len(stem) <= 18 for stem in stems)
+    return numbered and len({int(stem) for stem in stems}) == len(stems)
 
 
 def result_entry(image_id: int, category_id: int, detection: Detection) -> dict[str, Any]:

@@ -30,12 +30,21 @@ def find(paths: Iterable[Path]) -> list[Path]:
 
 def _find_in(path: Path) -> list[Path]:
     if path.is_dir():
-        return _images(path.iterdir(), f"{path} holds no images: put files there that end in")
+        return _images_in(path)
     if path.exists():  # a pipe, too
         return [path]
     if glob.has_magic(str(path)):
         return _images(_matches(path), f"nothing that {path} matches is an image: name files that end in")
     raise NoImagesError(f"{path} does not exist: name an image, or a folder of images")
+
+
+def _images_in(folder: Path) -> list[Path]:
+    try:
+        return _images(folder.iterdir(), f"{folder} holds no images: put files there that end in")
+    except NoImagesError as error:
+        if any(path.suffix.lower() in SUFFIXES and path.is_file() for path in folder.rglob("*")):
+            raise NoImagesError(f"{error}; for the folders in it too, name '{folder / '**'}'") from error
+        raise
 
 
 def _matches(pattern: Path) -> Iterable[Path]:
