@@ -167,7 +167,7 @@ def test_a_link_that_leads_nowhere_is_found_so_that_reading_it_fails(tmp_path, p
 
 def test_a_pipe_that_is_named_is_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    writing = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(b"whatever"))
+    writing = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(b"whatever"), daemon=True)
     writing.start()
     (found,) = images.find([tmp_path / "pipe"])
     assert images.read(found) == b"whatever"

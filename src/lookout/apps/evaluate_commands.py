@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def evaluate(
     console.end_with_signal()
     truth = Annotations.read(annotations)
     image_ids, missing = _located(truth, folder, subset=subset)
-    _spare(out, annotations, folder, settings)
+    _spare(out, [annotations, *map(Path, image_ids)], folder, settings)
     with ExitStack() as stack:
         results = _opened(stack, out)
         detector = stack.enter_context(closing(opening.load_detector(**settings)))
@@ -86,8 +87,8 @@ def evaluate(
     sys.exit(1 if accuracy.failed else 0)
 
 
-def _spare(out: Path | None, annotations: Path, folder: Path, settings: Mapping[str, Any]) -> None:
-    """Refuse to write over what is read."""
+def _spare(out: Path | None, inputs: Sequence[Path], folder: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse to write over what is read, and over the folder's other images."""
     from lookout.apps import sparing
     from lookout.images import SUFFIXES
 
@@ -96,7 +97,7 @@ def _spare(out: Path | None, annotations: Path, folder: Path, settings: Mapping[
     if out == Path("-"):
         raise UsageError("standard output is for the figures: name a file with --out")
     images = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    sparing.spare(out, [annotations, *sparing.model_files(settings["model"], settings["labels"]), *images])
+    sparing.spare(out, chain(inputs, sparing.model_files(settings["model"], settings["labels"]), images))
 
 
 def _opened(stack: ExitStack, out: Path | None) -> Stream | None:

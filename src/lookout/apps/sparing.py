@@ -11,9 +11,6 @@ from pathlib import Path
 from lookout.apps.pictures import STANDARD_INPUT
 from lookout.errors import UsageError
 
-# A .cfg is read together with these.
-_BESIDE = (".weights", ".names")
-
 
 def spare(out: Path, inputs: Iterable[Path]) -> None:
     """Raise ``UsageError`` where ``out`` is one of the inputs, by whatever name; devices may be both."""
@@ -26,17 +23,16 @@ def spare(out: Path, inputs: Iterable[Path]) -> None:
 
 def model_files(model: str, labels: Path | None) -> list[Path]:
     """The files that a model is read from, as far as its name tells."""
+    from lookout.models.labels import labels_file
+
     path = Path(model)
     try:
         inside = list(path.iterdir()) if path.is_dir() else []
-    except OSError:  # the store says what is wrong with it
-        inside = []
-    return [
-        path,
-        *(path.with_suffix(suffix) for suffix in _BESIDE if path.suffix),
-        *inside,
-        *([labels] if labels else []),
-    ]
+        found = labels_file(path, labels)
+    except (OSError, ValueError):  # the store says what is wrong with it
+        return []
+    weights = [path.with_suffix(".weights")] if path.suffix else []
+    return [path, *weights, *inside, *([found] if found else [])]
 
 
 def spare_folder(folder: Path, names: Iterable[str], option: str, what: str) -> None:
