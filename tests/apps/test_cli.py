@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from helpers.program import Program, run
+from helpers.program import Program, run, run_into, run_without_reader
 from helpers.tiny import CONFIDENCE, make_model, make_picture, make_pictures
 
 THRESHOLD = ("--confidence", str(CONFIDENCE))
@@ -47,6 +48,11 @@ def test_every_command_has_help(command: tuple[str, ...]):
     assert answer.returncode == 0
     assert "Usage:" in answer.stdout
     assert command in ((), ("stack",)) or "Example:" in answer.stdout
+
+
+def test_no_short_help_is_cut():
+    for command in ((), ("models",)):
+        assert "..." not in run(*command, "--help", COLUMNS="80").stdout.partition("Commands:")[2]
 
 
 def test_detect_prints_a_line_an_image(cfg: Path, pictures: Path):
@@ -205,6 +211,59 @@ def test_a_port_in_use_is_said(cfg: Path):
     assert answer.returncode == 1
     assert "--port" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+OUTPUTS = [
+    ("--help",),
+    ("--version",),
+    ("detect", "--help"),
+    ("models", "list"),
+    ("models", "list", "--json"),
+    ("models", "info", "yolov3-tiny"),
+    ("compare", "{pictures}", "--model", "{cfg}", "--executions", "in-process", "--out", "{out}"),
+]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a device of Linux")
+@pytest.mark.parametrize("arguments", OUTPUTS, ids=" ".join)
+def test_a_full_disk_is_said(arguments: tuple[str, ...], cfg: Path, pictures: Path, tmp_path: Path):
+    with Path("/dev/full").open("wb") as full:
+        answer = run_into(full, *(each.format(pictures=pictures, cfg=cfg, out=tmp_path) for each in arguments))
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1] == "Error: standard output can't be written: No space left on device"
+    assert "Traceback" not in answer.stderr
+    assert "Exception" not in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", OUTPUTS[:-1], ids=" ".join)
+def test_a_reader_who_has_enough_ends_it_quietly(arguments: tuple[str, ...]):
+    answer = run_without_reader(*arguments)
+    assert (answer.returncode, answer.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_no_standard_output_is_said():
+    command = f"exec {shlex.quote(sys.executable)} -m lookout models list >&-"
+    answer = subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    assert (answer.returncode, answer.stderr) == (2, "Error: there is no standard output to write to\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("detect", "\x1b[31mred.jpg", "--model", "{cfg}"),
+        ("detect", "{pictures}", "--model", "\x1b[31mred"),
+        ("models", "pull", "\x1b[31mred"),
+        ("models", "info", "\x1b[31mred"),
+        ("models", "import", "\x1b[31mred", "{cfg}"),
+        ("\x1b[31mred",),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_what_is_said_of_a_name_does_a_terminal_no_harm(arguments: tuple[str, ...], cfg: Path, pictures: Path):
+    answer = run(*(each.format(pictures=pictures, cfg=cfg) for each in arguments))
+    assert answer.returncode == 2
+    assert "x1b[31mred" in answer.stderr
+    assert "\x1b" not in answer.stderr
 
 
 SHORT, LONG = slice(None, -4), slice(None)

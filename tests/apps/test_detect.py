@@ -265,8 +265,9 @@ def test_being_ended_leaves_no_half_a_file(model: tuple[str, ...], pictures: Pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "name images to look at"),
-        (("{pictures}", "--video", "{video}"), "and not both"),
+        ((), "name images to look at, or a video with --video"),
+        (("{pictures}", "--video", "{video}"), "look at the ones, then at the other"),
+        (("",), "an image is named by nothing"),
         (("{pictures}", "--every", "2"), "--every is for videos"),
         (("{pictures}", "--format", "yolo"), "name a folder for them with --out"),
         (("{pictures}", "--format", "yolo", "--out", "-"), "name a folder for them with --out"),
@@ -276,7 +277,13 @@ def test_being_ended_leaves_no_half_a_file(model: tuple[str, ...], pictures: Pat
         (("{pictures}", "--format", "coco", "--annotations", "{text}"), "holds no annotations"),
         (("{pictures}", "--out", "{pictures}/0.jpg"), "would be written over"),
         (("{pictures}", "--format", "csv", "--out", "{pictures}"), "is a folder"),
-        (("{pictures}", "{copy}", "--format", "yolo", "--out", "{copy}"), "two files would be called 0.txt"),
+        (
+            ("{pictures}", "{copy}", "--format", "yolo", "--out", "{copy}/out"),
+            "would both become 0.txt: give each folder its own --out",
+        ),
+        (("{pictures}", "--format", "yolo", "--out", "{pictures}"), "holds the images themselves"),
+        (("{classes}", "--format", "yolo", "--out", "{copy}/out"), "classes.jpg would be called classes.txt"),
+        (("{pictures}", "--labels", "{text}", "--out", "{text}"), "would be written over"),
         (("{pictures}", "--classes", "circel"), "no class 'circel': name its own labels, such as circle"),
         (("{pictures}", "--classes", ","), "--classes names no label"),
         (("{pictures}", "--max-detections", "0"), "--max-detections"),
@@ -290,6 +297,8 @@ def test_what_cannot_be_asked_gets_one_clear_sentence(
     (tmp_path / "text").write_text("hello")
     places = {"pictures": pictures, "video": video, "text": tmp_path / "text"}
     places["copy"] = make_pictures(tmp_path / "copy", 1)
+    places["classes"] = tmp_path / "classes.jpg"
+    places["classes"].write_bytes(make_picture(0))
     answer = run("detect", *(argument.format(**places) for argument in arguments), *model)
     assert (answer.returncode, answer.stdout) == (2, "")
     assert words in answer.stderr
@@ -302,3 +311,69 @@ def test_a_file_that_is_no_video_is_said(model: tuple[str, ...], tmp_path: Path)
     answer = run("detect", "--video", str(tmp_path / "a.mp4"), *model)
     assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr.startswith(f"Error: {tmp_path / 'a.mp4'} is no video")
+
+
+def test_saving_into_a_folder_of_links_leaves_what_they_lead_to(model: tuple[str, ...], tmp_path: Path):
+    make_pictures(tmp_path / "real", 1)
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "0.jpg").symlink_to("../real/0.jpg")
+    answer = run("detect", str(links), *model, "--save", str(links))
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "holds the images themselves" in answer.stderr
+    assert run("detect", str(tmp_path / "real"), *model, "--save", str(links)).returncode == 0
+    assert (tmp_path / "real" / "0.jpg").read_bytes() == make_picture(0)
+    assert not (links / "0.jpg").is_symlink()
+
+
+def test_two_pictures_of_one_image_id_are_refused(model: tuple[str, ...], pictures: Path, tmp_path: Path):
+    copy = make_pictures(tmp_path / "copy", 1)
+    document = {"images": [{"id": 7, "file_name": "0.jpg"}], "categories": [], "annotations": []}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    coco = ("--format", "coco", "--annotations", str(tmp_path / "a.json"))
+    answer = run("detect", str(pictures / "0.jpg"), str(copy), *model, *coco)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert f"{pictures / '0.jpg'} and {copy / '0.jpg'} are both image 7" in answer.stderr
+
+
+def test_a_file_that_is_called_like_standard_input_is_that_file(model: tuple[str, ...], tmp_path: Path):
+    (tmp_path / "-").write_bytes(make_picture(0))
+    command = [sys.executable, "-m", "lookout", "detect", "./-", *model, "--json"]
+    answer = subprocess.run(command, cwd=tmp_path, input=b"", capture_output=True, check=False, timeout=120)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["image"] == "./-"
+
+
+def test_ids_that_fall_back_to_the_order_are_told(model: tuple[str, ...], pictures: Path, tmp_path: Path):
+    (tmp_path / "street.jpg").write_bytes(make_picture(1))
+    both = run("detect", str(pictures / "0.jpg"), str(tmp_path / "street.jpg"), *model, "--format", "coco")
+    assert "Note: image ids are 1, 2, 3 in order" in both.stderr
+    for alone in (pictures, tmp_path):
+        assert run("detect", str(alone), *model, "--format", "coco").stderr == ""
+
+
+def test_json_lines_have_the_size_of_the_image(model: tuple[str, ...], pictures: Path):
+    line = json.loads(run("detect", str(pictures / "0.jpg"), *model, "--json").stdout)
+    assert (line["width"], line["height"]) == (160, 120)
+
+
+def test_a_video_that_is_named_like_an_image_gets_a_hint(model: tuple[str, ...], video: Path):
+    answer = run("detect", str(video), *model)
+    assert answer.returncode == 1
+    assert answer.stderr.endswith("; a video is named with --video\n")
+
+
+@LINUX
+def test_a_picture_comes_by_a_substituted_process(model: tuple[str, ...], pictures: Path):
+    command = f"{sys.executable} -m lookout detect <(cat '{pictures}/0.jpg') {' '.join(model)}"
+    answer = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("/dev/fd/")
+
+
+def test_being_ended_leaves_no_empty_folder(model: tuple[str, ...], tmp_path: Path):
+    save = tmp_path / "new" / "out"
+    with Program("detect", "-", *model, "--save", str(save)) as program:  # it waits for its standard input
+        program.wait_for(save.is_dir)
+        assert program.stop() == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

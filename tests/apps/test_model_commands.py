@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -86,6 +88,33 @@ def test_the_list_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch)
     answer = lookout("list")
     assert "…" not in answer.stdout
     assert answer.stdout.count("public domain  downloaded") == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"), [("60", "Input AP AP50 at Here"), ("54", "MB Input AP AP50 Here"), ("20", "MB AP AP50 Here")]
+)
+def test_a_narrow_terminal_does_without_columns_and_not_with_half_a_number(
+    columns: str, names: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", columns)
+    answer = lookout("list")
+    assert "…" not in answer.stdout
+    assert " ".join(click.unstyle(answer.stdout).split("\n")[0].split()).endswith(names)
+    assert all(f"{spec.size / 1e6:.1f}" in answer.stdout for spec in CATALOG.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such name")
+def test_info_of_a_folder_of_any_name_is_shown(cfg: Path, tmp_path: Path):
+    folder = tmp_path / os.fsdecode(b"imp\xff")
+    assert (
+        lookout("import", str(cfg), str(cfg.with_suffix(".weights")), "--out", str(tmp_path / "plain")).exit_code == 0
+    )
+    (tmp_path / "plain").rename(folder)
+    answer = run("models", "info", str(folder))
+    assert answer.returncode == 0, answer.stderr
+    assert "imp\\udcff" in answer.stdout
 
 
 def test_programs_get_the_list_as_numbers():
@@ -264,6 +293,8 @@ def test_a_pair_of_any_names_is_imported(cfg: Path, tmp_path: Path, cache: Path)
     [
         (("info", "nonsense"), 2, "there is no model 'nonsense'"),
         (("info", "x" * 300), 2, "can't be looked at"),
+        (("info", "yolov3-tiny", "--labels", "none"), 2, "yolov3-tiny is a name of the catalog"),
+        (("info", "yolov3-tiny", "--head", "yolox"), 2, "yolov3-tiny is a name of the catalog"),
         (("info", "{here}"), 1, "holds no readable model"),
         (("info", "{weights}"), 2, "is no model"),
         (("pull",), 2, "Missing argument"),

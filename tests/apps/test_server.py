@@ -75,6 +75,7 @@ def test_base64_may_hold_line_breaks(client: FlaskClient):
     ("request_arguments", "status", "words"),
     [
         ({"data": "{", "content_type": "application/json"}, 400, "not JSON"),
+        ({"data": "[" * 100_000, "content_type": "application/json"}, 400, "not JSON"),
         ({"json": []}, 400, "JSON object"),
         ({"json": {"image_data": ""}}, 400, "id"),
         ({"json": {"id": 7, "image_data": ""}}, 400, "id"),

@@ -25,6 +25,7 @@ from lookout.apps.writers import (
     PictureWriter,
     TableWriter,
     TextWriter,
+    VideoWriter,
     Writer,
     YoloWriter,
 )
@@ -107,6 +108,8 @@ def test_json_lines_tell_failures_from_images_without_objects():
     first, second, third = map(json.loads, text.splitlines())
     assert first == {
         "image": "a.jpg",
+        "width": 200,
+        "height": 100,
         "objects": [DOG.to_json()],
         "inference_time": 5.5,
         "timings": TIMINGS,
@@ -210,9 +213,35 @@ def test_yolo_files_hold_parts_of_the_image(tmp_path: Path):
 
 
 def test_an_earlier_runs_yolo_file_is_not_taken_for_that_of_an_image_that_failed(tmp_path: Path):
-    (tmp_path / "c.txt").write_text("0 0.5 0.5 1 1 0.9\n")
+    YoloWriter(tmp_path, LABELS).write(outcome("c.jpg", DOG))
     YoloWriter(tmp_path, LABELS).write(failed("c.jpg"))
     assert [path.name for path in tmp_path.iterdir()] == ["classes.txt"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"c.txt": "0 0.5 0.5 1 1 0.9\n"},
+        {"c.txt": "", "classes.txt": "cat\n"},
+        {"classes.txt": "cat\n"},
+        {"c.txt": "0 0.5 0.5 1 1\n", "classes.txt": "person\ndog\n"},
+    ],
+    ids=["no classes", "other classes", "other classes alone", "what is true"],
+)
+def test_text_files_that_are_somebody_elses_are_not_written_over(files: dict[str, str], tmp_path: Path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match="name another folder with --out"):
+        YoloWriter(tmp_path, LABELS)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_a_link_among_yolo_files_is_somebody_elses(tmp_path: Path):
+    (tmp_path / "true.txt").write_text("")
+    YoloWriter(tmp_path / "out", LABELS)
+    (tmp_path / "out" / "c.txt").symlink_to("../true.txt")
+    with pytest.raises(UsageError, match="name another folder with --out"):
+        YoloWriter(tmp_path / "out", LABELS)
 
 
 def test_pictures_of_one_name_are_numbered(tmp_path: Path):
@@ -258,3 +287,20 @@ def test_a_file_that_takes_a_part_at_a_time_gets_all(tmp_path: Path, monkeypatch
     monkeypatch.setattr(stream, "_file", slow)
     stream.write("hello world")
     assert slow.getvalue() == b"hello world"
+
+
+def test_a_video_that_was_given_up_leaves_no_folder_that_was_made_for_it(tmp_path: Path):
+    writer = VideoWriter(tmp_path / "new" / "out" / "a.mp4", 30)
+    assert (tmp_path / "new" / "out").is_dir(), "made before any work"
+    writer.write(frame(0, DOG))
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+    PictureWriter(tmp_path).discard()
+    assert tmp_path.is_dir(), "it was there before"
+
+
+def test_a_name_that_is_a_numbered_one_already_is_passed_over(tmp_path: Path):
+    writer = PictureWriter(tmp_path)
+    for name in ("x/a-2.jpg", "x/a.jpg", "y/a.jpg", "z/a.jpg"):
+        writer.write(outcome(name))
+    assert {path.name for path in tmp_path.iterdir()} == {"a-2.jpg", "a.jpg", "a-3.jpg", "a-4.jpg"}

@@ -49,6 +49,8 @@ def test_annotations_are_read(tmp_path: Path):
         ({**DOCUMENT, "annotations": [{"image_id": 7, "category_id": 62, "bbox": [1, 2, 3]}]}, "holds no annotations"),
         ({**DOCUMENT, "annotations": [{"image_id": 7, "category_id": 62, "bbox": [0, 0, 1, "NaN"]}]}, "is no box"),
         ({**DOCUMENT, "annotations": [{"image_id": "7", "category_id": 62, "bbox": [0, 0, 1, 1]}]}, "'7' is no id"),
+        ({**DOCUMENT, "annotations": [{"image_id": 7, "category_id": 62, "bbox": [0, 0, -1, 1]}]}, "is no box"),
+        ({**DOCUMENT, "annotations": [{"image_id": 7, "category_id": 9, "bbox": [0, 0, 1, 1]}]}, "of category 9"),
         ({**DOCUMENT, "images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}, "names an image twice"),
         ({**DOCUMENT, "images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "a"}]}, "names an image twice"),
     ],
@@ -56,6 +58,11 @@ def test_annotations_are_read(tmp_path: Path):
 def test_what_are_no_annotations_is_said(tmp_path: Path, change: Any, words: str):
     with pytest.raises(UsageError, match=words):
         read(tmp_path, change)
+
+
+def test_annotations_of_images_that_are_not_listed_are_counted(tmp_path: Path):
+    annotations = read(tmp_path, {**DOCUMENT, "images": DOCUMENT["images"][:1]})
+    assert (len(annotations.objects), annotations.strays) == (1, 1)
 
 
 def test_a_file_that_is_missing_is_said(tmp_path: Path):
@@ -70,7 +77,9 @@ def test_labels_find_their_categories_by_either_name(tmp_path: Path):
 
 def test_a_category_of_the_very_name_comes_first(tmp_path: Path):
     categories = [{"id": 1, "name": "tvmonitor"}, {"id": 2, "name": "tv"}, {"id": 3, "name": "TV"}]
-    found = read(tmp_path, {**DOCUMENT, "categories": categories}).category_ids(["tv", "tvmonitor", "TV"])
+    found = read(tmp_path, {**DOCUMENT, "categories": categories, "annotations": []}).category_ids(
+        ["tv", "tvmonitor", "TV"]
+    )
     assert found == {"tv": 2, "tvmonitor": 1, "TV": 3}
 
 
@@ -91,6 +100,14 @@ def test_images_are_located_with_or_without_their_folders(tmp_path: Path):
     assert annotations.locate(folder) == ({folder / "a.jpg": 7, folder / "b.jpg": 3}, ["c.jpg"])
     (folder / "val" / "b.jpg").touch()
     assert folder / "val" / "b.jpg" in annotations.locate(folder)[0]
+
+
+def test_two_names_that_lead_to_one_file_are_refused(tmp_path: Path):
+    names = [{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "b/x.jpg"}]
+    annotations = read(tmp_path, {**DOCUMENT, "images": names, "annotations": []})
+    (tmp_path / "x.jpg").touch()
+    with pytest.raises(UsageError, match=r"names a/x\.jpg and b/x\.jpg, and .* has one file for both"):
+        annotations.locate(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../secret.jpg", "/secret.jpg", "x/../../secret.jpg", "", ".", "a" * 300, "a\0b"])

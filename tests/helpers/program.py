@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 TIMEOUT_S = 120
 
@@ -26,6 +26,30 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+def run_into(output: int | BinaryIO, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose standard output is somewhere else."""
+    command = [sys.executable, "-m", "lookout", *arguments]
+    return subprocess.run(
+        command,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def run_without_reader(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose standard output is a pipe that nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        return run_into(write, *arguments)
+    finally:
+        os.close(write)
 
 
 class Program:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lookout import images
-from lookout.errors import ImageError, NoImagesError
+from lookout.errors import ImageError, NoImagesError, UsageError
 
 
 def make(folder, *names):
@@ -137,3 +139,42 @@ def test_names_that_are_not_text_are_found(tmp_path):
     for path in (tmp_path, tmp_path / name, tmp_path / "*.jpg"):
         assert images.find([path]) == [tmp_path / name]
     assert images.read(tmp_path / name) == b"whatever"
+
+
+def test_a_picture_replaces_a_link_and_leaves_nothing_half_done(tmp_path):
+    make(tmp_path, "real.jpg")
+    (tmp_path / "link.jpg").symlink_to("real.jpg")
+    images.write(np.zeros((4, 4, 3), np.uint8), tmp_path / "link.jpg")
+    assert (tmp_path / "real.jpg").read_bytes() == b"whatever"
+    assert images.read(tmp_path / "link.jpg").startswith(b"\xff\xd8")
+    (tmp_path / "folder.jpg").mkdir()
+    with pytest.raises(UsageError, match="name another folder"):
+        images.write(np.zeros((4, 4, 3), np.uint8), tmp_path / "folder.jpg")
+    assert {path.name for path in tmp_path.iterdir()} == {"real.jpg", "link.jpg", "folder.jpg"}
+
+
+@pytest.mark.parametrize("path", ["", "*", "*.jpg", "**"])
+def test_a_link_that_leads_nowhere_is_found_so_that_reading_it_fails(tmp_path, path):
+    make(tmp_path, "a.jpg")
+    (tmp_path / "lost.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "circle.jpg").symlink_to("circle.jpg")
+    (tmp_path / "lost").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert images.find([tmp_path / path]) == [tmp_path / name for name in ("a.jpg", "circle.jpg", "lost.jpg")]
+    with pytest.raises(ImageError, match=r"lost\.jpg can't be read: No such file"):
+        images.read(tmp_path / "lost.jpg")
+
+
+def test_a_pipe_that_is_named_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writing = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(b"whatever"), daemon=True)
+    writing.start()
+    (found,) = images.find([tmp_path / "pipe"])
+    assert images.read(found) == b"whatever"
+    writing.join()
+
+
+def test_a_folder_with_images_only_in_the_folders_in_it_gets_a_hint(tmp_path):
+    make(tmp_path / "day", "a.jpg")
+    with pytest.raises(NoImagesError, match=r"; for the folders in it too, name '.*/\*\*'"):
+        images.find([tmp_path])

@@ -123,17 +123,17 @@ def compare(
             report = run_comparison(comparison, samples_path, progress.notify)
     except (KeyboardInterrupt, SystemExit, LookoutError):
         if samples_path.exists():
-            click.echo(f"What was measured by then is in {samples_path}", err=True)
+            click.echo(console.printable(f"What was measured by then is in {samples_path}"), err=True)
         raise
     if as_json:
-        click.echo(json.dumps({**report.to_json(), "samples": str(samples_path)}))
+        console.put(json.dumps({**report.to_json(), "samples": str(samples_path)}))
     else:
         console.print_report(report)
-        click.echo(f"Samples: {samples_path}")
+        console.put(console.printable(f"Samples: {samples_path}"))
     sys.exit(0 if report.sound else 1)
 
 
-@click.command()
+@click.command(short_help="Compare here and the emulated cloud.")
 @click.argument("images", nargs=-1, type=options.IMAGES)
 @click.option(
     "--model",

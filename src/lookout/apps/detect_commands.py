@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Target:
     annotations: Path | None
 
 
-@click.command()
+@click.command(short_help="Detect objects in images or a video.")
 @click.argument("images", nargs=-1, metavar="[IMAGES]...")
 @click.option("--video", type=click.Path(path_type=Path), help="A video file, instead of images.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Each n-th frame of the video.")
@@ -55,8 +55,9 @@ def detect(
 ) -> None:
     """Detect the objects in images, in this process.
 
-    IMAGES are files, folders or patterns; - is an image on standard input. A box is x, y, width and height in
-    pixels, from the top left corner. An image that fails is told on standard error, and makes the exit status 1.
+    IMAGES are files, folders (not the folders in them) or quoted patterns ('photos/**/*.jpg'); - is an image on
+    standard input. A box is x, y, width and height in pixels, from the top left corner. An image that fails is
+    told on standard error, and makes the exit status 1.
 
     \b
     Forms:  text   a line an image
@@ -81,8 +82,12 @@ def detect(
     target = Target(_form(form, as_json=as_json), *(settings.pop(name) for name in ("out", "save", "annotations")))
     target = _checked(target)
     console.end_with_signal()
-    if (video is None) == (not images):
-        raise UsageError("name images to look at, or a video with --video, and not both")
+    if video is None and not images:
+        raise UsageError("name images to look at, or a video with --video")
+    if video is not None and images:
+        raise UsageError("images are named, and a video with --video: look at the ones, then at the other")
+    if "" in images:
+        raise UsageError("an image is named by nothing: a variable may be empty")
     if video is None and every != 1:
         raise UsageError("--every is for videos: name one with --video")
     failed = _detect_in_video(video, every, target, settings) if video else _detect_in_images(images, target, settings)
@@ -110,9 +115,7 @@ def _detect_in_images(arguments: Sequence[str], target: Target, settings: dict[s
     from lookout.apps.writers import PictureWriter
 
     names = pictures.find(arguments)
-    _spare(names, target)
-    if target.save and any(Path(name).resolve().parent == target.save.resolve() for name in names):
-        raise UsageError(f"{target.save} holds the images themselves: name another folder with --save")
+    _spare(names, target, settings)
     with closing(opening.load_detector(**settings)) as detector, ExitStack() as stack:
         writers = [_kept(stack, _writer(target, detector.model.labels, names))]
         if target.save:
@@ -127,7 +130,7 @@ def _detect_in_video(path: Path, every: int, target: Target, settings: dict[str,
     from lookout.apps.writers import VideoWriter
     from lookout.video import Video
 
-    _spare([str(path)], target)
+    _spare([str(path)], target, settings, video=True)
     saved = target.save / f"{path.stem}.mp4" if target.save else None
     if saved and saved.resolve() == path.resolve():
         raise UsageError(f"{target.save} holds the video itself: name another folder with --save")
@@ -200,10 +203,13 @@ def _coco_ids(
     annotations: Path | None, labels: Sequence[str], names: Sequence[str], *, video: bool
 ) -> tuple[dict[str, int], dict[str, int]]:
     """The ids of the images by name, and of the categories by label."""
-    from lookout.comparison.coco import Annotations, default_category_ids, default_image_ids
+    from lookout.comparison.coco import Annotations, default_category_ids, default_image_ids, ids_are_numbers
 
     paths = [Path(name) for name in names]
     if annotations is None:
+        if not video and not ids_are_numbers(paths) and any(path.stem.isdecimal() for path in paths):
+            text = "Note: image ids are 1, 2, 3 in order, since not every image has a number of its own for a name"
+            click.echo(text, err=True)
         return dict(zip(names, default_image_ids(paths), strict=True)), default_category_ids(labels)
     read = Annotations.read(annotations)
     category_ids = read.category_ids(labels)
@@ -212,25 +218,34 @@ def _coco_ids(
         text = f"Note: left out, for {annotations} has no such category: {', '.join(lacking)}"
         click.echo(console.printable(text), err=True)
     found = {} if video else {name: read.image_id(path) for name, path in zip(names, paths, strict=True)}
-    unknown = [name for name, image_id in found.items() if image_id is None]
-    if unknown:
-        raise UsageError(f"{annotations} does not name {unknown[0]}: name only images that it has")
-    return {name: image_id for name, image_id in found.items() if image_id is not None}, category_ids
+    known: dict[int, str] = {}
+    for name, image_id in found.items():
+        if image_id is None:
+            raise UsageError(f"{annotations} does not name {name}: name only images that it has")
+        if (other := known.setdefault(image_id, name)) != name:
+            raise UsageError(
+                f"{other} and {name} are both image {image_id} of {annotations}: detect in them one after the other"
+            )
+    return {name: image_id for image_id, name in known.items()}, category_ids
 
 
-def _spare(names: Sequence[str], target: Target) -> None:
+def _spare(names: Sequence[str], target: Target, settings: Mapping[str, Any], *, video: bool = False) -> None:
     """Refuse to write over what is read, and two results into one file."""
+    from lookout.apps import sparing
+    from lookout.apps.pictures import Outcome
     from lookout.apps.writers import LABELS_FILE
 
+    what = "the video itself" if video else "the images themselves"
     if target.out and target.form == "yolo":
-        stems = [LABELS_FILE.removesuffix(".txt"), *(Path(name).stem for name in names)]
-        twice = [stem for stem in stems if stems.count(stem) > 1] if len(set(stems)) < len(stems) else []
-        if twice:
-            raise UsageError(f"two files would be called {twice[0]}.txt: detect in those images one after the other")
+        sparing.spare_folder(target.out, names, "--out", what)
+        if not video:
+            sparing.spare_each_other(names, [Outcome(name).stem for name in names], LABELS_FILE)
     elif target.out:
-        inputs = {Path(name).resolve() for name in names} | {path.resolve() for path in [target.annotations] if path}
-        if target.out.resolve() in inputs:
-            raise UsageError(f"{target.out} would be written over: name another file with --out")
+        annotations = [target.annotations] if target.annotations else []
+        read = sparing.model_files(settings["model"], settings["labels"])
+        sparing.spare(target.out, [*map(Path, names), *annotations, *read])
+    if target.save and not video:
+        sparing.spare_folder(target.save, names, "--save", what)
 
 
 def _terminal_is_free(target: Target) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from lookout.apps.progress import Progress
 from lookout.errors import ImageError, NoImagesError, UsageError
 
 if TYPE_CHECKING:
+    from lookout.apps.streams import Stream
     from lookout.comparison.accuracy import Accuracy
     from lookout.comparison.coco import Annotations
     from lookout.comparison.samples import Sample
@@ -45,7 +47,8 @@ def evaluate(
 ) -> None:
     """Measure a model's accuracy, and its speed, on annotated images.
 
-    Accuracy is COCO's average precision (AP) over IoUs from 0.50 to 0.95. Labels and categories are matched by
+    Accuracy is COCO's average precision (AP) over IoUs from 0.50 to 0.95, from 0 to 1, of at most
+    --max-detections objects an image (COCO's benchmark has 100). Labels and categories are matched by
     name, also by Darknet's names of COCO's categories. Categories that the model has no label for, or that
     --classes leaves out, are left out of the average, and named. An image that can't be read counts as one in
     which nothing was found, is told on standard error, and makes the exit status 1.
@@ -57,34 +60,75 @@ def evaluate(
     Example: lookout evaluate --images val2017/ --annotations instances_val2017.json --model yolov3-tiny.cfg
     """
     console.require("evaluate", "lookout evaluate", "faster_coco_eval")
-    from lookout.comparison.accuracy import judge, result_entries
     from lookout.comparison.coco import Annotations
 
     console.end_with_signal()
     truth = Annotations.read(annotations)
     image_ids, missing = _located(truth, folder, subset=subset)
-    with closing(opening.load_detector(**settings)) as detector:
+    _spare(out, [annotations, *map(Path, image_ids)], folder, settings)
+    with ExitStack() as stack:
+        results = _opened(stack, out)
+        detector = stack.enter_context(closing(opening.load_detector(**settings)))
         category_ids = _category_ids(truth, detector)
         samples = _samples(detector, [Path(name) for name in image_ids])
-        names = {"model": detector.model.name, "engine": detector.engine.name}
+        _print_failures(samples)
+        try:
+            accuracy = _judged(truth, image_ids, category_ids, samples, settings["max_detections"])
+            names = {"model": detector.model.name, "engine": detector.engine.name}
+            if as_json:
+                console.put(json.dumps({**accuracy.to_json(), "missing_images": missing, **names}))
+            else:
+                title = f"{names['model']} on {names['engine']}: {_counts(accuracy)}."
+                notes = _notes(accuracy, truth, missing, _spare_images(folder, image_ids))
+                console.put("\n".join([_table(accuracy), *map(console.printable, [title, *notes])]))
+        finally:  # neither loses the other: the figures are shown by now, or can't be
+            if results:
+                _write(results, samples, image_ids, category_ids)
+    sys.exit(1 if accuracy.failed else 0)
+
+
+def _spare(out: Path | None, inputs: Sequence[Path], folder: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse to write over what is read, and over the folder's other images."""
+    from lookout.apps import sparing
+    from lookout.images import SUFFIXES
+
+    if out is None:
+        return
+    if out == Path("-"):
+        raise UsageError("standard output is for the figures: name a file with --out")
+    images = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    sparing.spare(out, chain(inputs, sparing.model_files(settings["model"], settings["labels"]), images))
+
+
+def _opened(stack: ExitStack, out: Path | None) -> Stream | None:
+    """The file of the results; that it can't be made is said before the work, and a half of it doesn't stay."""
+    from lookout.apps.streams import Stream
+
+    if out is None:
+        return None
+    stream = Stream(out, whole=True)
+    stack.callback(stream.discard)
+    return stream
+
+
+def _print_failures(samples: Sequence[Sample]) -> None:
+    """Raises ``ImageError`` where nothing else is left."""
     for sample in samples:
         if sample.error:
             click.echo(console.failure_line(sample.image, sample.error), err=True)
     if all(sample.error for sample in samples):
         raise ImageError(f"none of the {len(samples)} images could be read")
-    if out:
-        _write(out, json.dumps(result_entries(samples, image_ids, category_ids)))
-    accuracy = judge(truth, image_ids, category_ids, samples, settings["max_detections"])
+
+
+def _judged(
+    truth: Annotations, image_ids: dict[str, int], category_ids: dict[str, int], samples: Sequence[Sample], most: int
+) -> Accuracy:
+    from lookout.comparison.accuracy import judge
+
+    accuracy = judge(truth, image_ids, category_ids, samples, most)
     if accuracy.precision.ap is None:
-        raise UsageError(f"{annotations} marks no object of the model's classes in these images")
-    if as_json:
-        click.echo(json.dumps({**accuracy.to_json(), "missing_images": missing, **names}))
-    else:
-        _print_table(accuracy)
-        click.echo(f"{names['model']} on {names['engine']}: {_counts(accuracy)}.")
-        for line in _notes(accuracy, missing, _spare_images(folder, image_ids)):
-            click.echo(console.printable(line))
-    sys.exit(1 if accuracy.failed else 0)
+        raise UsageError(f"{truth.path} marks no object of the model's classes in these images")
+    return accuracy
 
 
 def _located(truth: Annotations, folder: Path, *, subset: bool) -> tuple[dict[str, int], int]:
@@ -133,15 +177,11 @@ def _samples(detector: Detector, paths: list[Path]) -> list[Sample]:
     return samples
 
 
-def _write(path: Path, text: str) -> None:
-    from lookout.apps.streams import Stream
+def _write(stream: Stream, samples: Sequence[Sample], image_ids: dict[str, int], category_ids: dict[str, int]) -> None:
+    from lookout.comparison.accuracy import result_entries
 
-    stream = Stream(path, whole=True)
-    try:
-        stream.write(text + "\n")
-        stream.close()
-    finally:
-        stream.discard()
+    stream.write(json.dumps(result_entries(samples, image_ids, category_ids)) + "\n")
+    stream.close()
 
 
 def _spare_images(folder: Path, image_ids: dict[str, int]) -> int:
@@ -151,7 +191,7 @@ def _spare_images(folder: Path, image_ids: dict[str, int]) -> int:
     return len({str(path) for path in find([folder])} - image_ids.keys())
 
 
-def _print_table(accuracy: Accuracy) -> None:
+def _table(accuracy: Accuracy) -> str:
     from rich import box
     from rich.table import Table
 
@@ -159,7 +199,10 @@ def _print_table(accuracy: Accuracy) -> None:
     table.add_column("Value", justify="right")
     for row in _rows(accuracy):
         table.add_row(*row)
-    console.standard_output().print(table)
+    shown = console.standard_output()
+    with shown.capture() as text:
+        console.print_fitting(shown, [table])
+    return text.get().rstrip("\n")
 
 
 def _rows(accuracy: Accuracy) -> Iterator[tuple[str, str]]:
@@ -181,17 +224,26 @@ def _rows(accuracy: Accuracy) -> Iterator[tuple[str, str]]:
 
 
 def _counts(accuracy: Accuracy) -> str:
-    return f"{accuracy.images} images with {accuracy.objects} objects of {accuracy.categories} categories"
+    counts = _count(accuracy.images, "image"), _count(accuracy.objects, "object")
+    return f"{counts[0]} with {counts[1]} of {_count(accuracy.categories, 'category', 'categories')}"
 
 
-def _notes(accuracy: Accuracy, missing: int, spare: int) -> Iterator[str]:
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _notes(accuracy: Accuracy, truth: Annotations, missing: int, spare: int) -> Iterator[str]:
     """What a reader must know to read the figures rightly."""
     if accuracy.unknown:
         names = ", ".join(accuracy.unknown[:5]) + (", ..." if len(accuracy.unknown) > 5 else "")
-        yield f"Left out of the average: {len(accuracy.unknown)} categories that no wanted label names ({names})."
+        count = _count(len(accuracy.unknown), "category", "categories")
+        yield f"Left out of the average: {count} that no wanted label names ({names})."
     if accuracy.failed:
         yield f"Counted as images without detections, since they failed: {len(accuracy.failed)}."
     if missing:
-        yield f"A subset: {missing} images that the annotations name are not in the folder."
+        are = "is" if missing == 1 else "are"
+        yield f"A subset: {_count(missing, 'image')} that the annotations name {are} not in the folder."
     if spare:
-        yield f"Passed over: {spare} images in the folder that the annotations don't name."
+        yield f"Passed over: {_count(spare, 'image')} in the folder that the annotations don't name."
+    if truth.strays:
+        yield f"Passed over: {_count(truth.strays, 'annotation')} of images that the annotations don't list."

@@ -13,7 +13,7 @@ import click
 
 from lookout.apps import console, options
 from lookout.apps.progress import Downloads
-from lookout.errors import LookoutError
+from lookout.errors import LookoutError, UsageError
 
 if TYPE_CHECKING:
     from lookout.models.catalog import ModelSpec
@@ -46,7 +46,7 @@ def list_(*, as_json: bool) -> None:
 
     documents = [*_bundled(), *(_spec_document(spec) for spec in CATALOG.values())]
     if as_json:
-        click.echo(json.dumps(documents))
+        console.put(json.dumps(documents))
     else:
         console.print_models(documents)
 
@@ -70,13 +70,15 @@ def info(model: str, labels: Path | None, head: OnnxFamily | None, *, as_json: b
     from lookout.models.store import load_model
 
     if model in CATALOG and not Path(model).exists():
-        document = _full_document(CATALOG[model], labels)
+        if labels is not None or head is not None:
+            raise UsageError(f"{model} is a name of the catalog: --labels and --head are for files, leave them out")
+        document = _full_document(CATALOG[model])
     else:
         document = _model_document(load_model(model, labels=labels, head=head, offline=True))
-    click.echo(json.dumps(document) if as_json else "\n".join(_lines(document)))
+    console.put(json.dumps(document) if as_json else "\n".join(map(console.printable, _lines(document))))
 
 
-@models.command()
+@models.command(short_help="Fetch models of the catalog.")
 @click.argument("names", metavar="M...", nargs=-1, required=True)
 @options.offline
 @options.as_json
@@ -101,7 +103,7 @@ def pull(names: tuple[str, ...], *, offline: bool, as_json: bool) -> None:
             with Downloads() as downloads:
                 model = store.pull(name, offline=offline, notify=downloads.notify)
         except LookoutError as error:  # the others may fare better
-            click.echo(f"Error: {error}", err=True)
+            console.complain(error)
             failed = True
         else:
             _print_model(model, as_json=as_json)
@@ -133,7 +135,8 @@ def import_(cfg: Path, weights: Path, labels: Path | None, out: Path | None, *, 
 
 
 def _print_model(model: Model, *, as_json: bool) -> None:
-    click.echo(json.dumps(_model_document(model)) if as_json else model.folder)
+    """The folder is shown as it is, for --model to take."""
+    console.put(json.dumps(_model_document(model)) if as_json else str(model.folder))
 
 
 def _bundled() -> Iterator[dict[str, Any]]:
@@ -165,7 +168,7 @@ def _spec_document(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _full_document(spec: ModelSpec, labels: Path | None) -> dict[str, Any]:
+def _full_document(spec: ModelSpec) -> dict[str, Any]:
     """Of a model in the catalog, also its files, verified, and what was imported from them."""
     from lookout.models.download import read_copy
     from lookout.models.published import download_folder
@@ -176,7 +179,7 @@ def _full_document(spec: ModelSpec, labels: Path | None) -> dict[str, Any]:
     files = [
         {**dataclasses.asdict(copy.file), "path": str(copy.path), "state": copy.fault or "verified"} for copy in copies
     ]
-    imported = find_imported(spec, labels, cache_folder())
+    imported = find_imported(spec, None, cache_folder())
     return {**_spec_document(spec), "files": files, "imported": _model_document(imported) if imported else None}
 
 
@@ -204,14 +207,16 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"  Size      {document['size']:,} bytes"
     yield f"  Here      {document['here']}"
     for file in document["files"]:
-        yield f"\n  {file['name']}: {file['state']}"
+        yield ""
+        yield f"  {file['name']}: {file['state']}"
         yield f"    Size    {file['size']:,} bytes"
         yield f"    SHA-256 {file['sha256']}"
         yield f"    Place   {file['path']}"
         for url in file["urls"]:
             yield f"    From    {url}"
     if document["imported"]:
-        yield "\n  As it was imported"
+        yield ""
+        yield "  As it was imported"
         yield from _network_lines(document["imported"])
 
 

@@ -50,7 +50,8 @@ offline = click.option(
 labels = click.option(
     "--labels",
     type=click.Path(path_type=Path),
-    help="A file with one label a line. [default: the .names file beside the model, else COCO's 80]",
+    help="A file with one label a line. [default: the .names file beside the model, or the labels in an .onnx file, "
+    "else COCO's 80]",
 )
 head = click.option(
     "--head", type=click.Choice(ONNX_FAMILIES), help="The head of an .onnx file.  [default: told by its shapes]"
@@ -91,7 +92,11 @@ threads = click.option("--threads", type=click.IntRange(min=1), help="Cores that
 def confidence_over(default: float) -> Callable[[Command], Command]:
     """``--confidence``, with a default of the command's own."""
     return click.option(
-        "--confidence", type=_UNIT, default=default, show_default=True, help="What an object must score over."
+        "--confidence",
+        type=_UNIT,
+        default=default,
+        show_default=True,
+        help="Objects at or below this score are left out.",
     )
 
 
@@ -102,7 +107,7 @@ def at_most(default: int) -> Callable[[Command], Command]:
         type=click.IntRange(min=1),
         default=default,
         show_default=True,
-        help="Of more objects in an image, the most confident stay.",
+        help="At most this many objects an image, the most confident.",
     )
 
 
@@ -119,7 +124,7 @@ iou = click.option(
     type=_UNIT,
     default=IOU,
     show_default=True,
-    help="Overlap over which the lesser box of a label goes.",
+    help="Of two boxes of one label that overlap more than this, the less confident goes (NMS).",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")
 stack_name = click.option("--name", default="lookout", show_default=True, help="The stack's name.")

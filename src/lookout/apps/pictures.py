@@ -16,6 +16,7 @@ from lookout.errors import ImageError, LookoutError, UsageError, VideoError
 from lookout.video import Video
 
 STANDARD_INPUT = "-"
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,13 @@ def find(arguments: Iterable[str]) -> list[str]:
     named = list(arguments)
     paths = [Path(name) for name in named if name != STANDARD_INPUT]
     found = [str(path) for path in images.find(paths)] if paths else []
+    # A file of that name is told apart by its folder, also where it was named so.
+    found = [f"./{name}" if name == STANDARD_INPUT else name for name in found]
     if STANDARD_INPUT not in named:
         return found
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("standard input is not a pipe: send an image into it, as in lookout detect - < street.jpg")
-    # A file of that name is told apart by its folder.
-    return [STANDARD_INPUT, *(f"./{name}" if name == STANDARD_INPUT else name for name in found)]
+    return [STANDARD_INPUT, *found]
 
 
 def look_at_images(detector: Detector, names: Iterable[str]) -> Iterator[Outcome]:
@@ -71,7 +73,8 @@ def look_at_images(detector: Detector, names: Iterable[str]) -> Iterator[Outcome
             result = detector.detect(data)
             yield Outcome(name, result, elapsed_ms=_ms_since(start))
         except LookoutError as error:  # the boundary: here an error becomes a row
-            yield Outcome(name, error=str(error))
+            hint = "; a video is named with --video" if Path(name).suffix.lower() in VIDEO_SUFFIXES else ""
+            yield Outcome(name, error=f"{error}{hint}")
 
 
 def look_at_video(detector: Detector, video: Video, every: int) -> Iterator[Outcome]:

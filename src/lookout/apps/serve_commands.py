@@ -20,7 +20,10 @@ from lookout.apps import console, opening, options
 def serve(host: str, port: int, *, as_json: bool, stop_on_eof: bool, **settings: Any) -> None:
     """Run the local execution, a web server.
 
-    It answers POST /object-detection.
+    POST /object-detection takes an image as the body (image/* or application/octet-stream), as the file image of
+    a form (multipart/form-data), or in JSON: {"id", "image_data"}, the image in base64. It answers id, objects (each
+    with label, accuracy and box: x, y, width, height in pixels), inference_time and timings, in milliseconds.
+    GET /healthz names the model and the engine.
 
     \b
     Example: lookout serve --model yolov3-tiny.cfg
@@ -37,7 +40,7 @@ def serve(host: str, port: int, *, as_json: bool, stop_on_eof: bool, **settings:
 
         def on_ready(url: str) -> None:
             text = f"{detector.model.name} on {detector.engine.name} at {url}/object-detection (Ctrl-C ends it)"
-            click.echo(json.dumps({"url": url}) if as_json else text)
+            console.put(json.dumps({"url": url}) if as_json else text)
 
         server.serve(detector, host, port, on_ready)
 
@@ -71,12 +74,12 @@ def emulator(port: int, *, as_json: bool, stop_on_eof: bool, sweep: bool) -> Non
     def on_ready(url: str) -> None:
         variables = environment(url, config.region)
         if as_json:
-            click.echo(json.dumps({"url": url, "environment": variables}))
+            console.put(json.dumps({"url": url, "environment": variables}))
             return
         # Real keys that lie about in the terminal must not go to the emulator.
-        click.echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
+        console.put("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
         for name, value in variables.items():
-            click.echo(f"export {name}={value}")
+            console.put(f"export {name}={value}")
         click.echo(f"# the emulator listens at {url}; Ctrl-C ends it, and all that it holds", err=True)
 
     serve_emulator(config, on_ready)

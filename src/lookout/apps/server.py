@@ -117,7 +117,7 @@ def _read_body() -> tuple[str, bytes]:
     if media_type == "application/json":
         try:
             document = json.loads(request.get_data())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the second of brackets within brackets
             raise BadRequest("the body is not JSON") from error
         return read_request(document)
     if media_type == "multipart/form-data":

@@ -63,8 +63,8 @@ def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
     )
     _confirm(f"Make or change the stack {name} in {_place(account)}?", yes=yes)
     deployment = Stack(account, name).up(wanted)
-    click.echo(f"{name} is up in {_place(account)}.")
-    click.echo(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
+    console.put(f"{name} is up in {_place(account)}.")
+    console.put(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
 
 
 @stack.command()
@@ -83,11 +83,11 @@ def down(name: str, *, yes: bool) -> None:
     account = account_of_environment()
     deployed = Stack(account, name)
     if not deployed.exists():
-        click.echo(f"There is no stack {name} in {_place(account)}.")
+        console.put(f"There is no stack {name} in {_place(account)}.")
         return
     _confirm(f"Delete the stack {name} with all its images and results in {_place(account)}?", yes=yes)
     deployed.down()
-    click.echo(f"{name} is gone from {_place(account)}.")
+    console.put(f"{name} is gone from {_place(account)}.")
 
 
 def _function_code(account: Account, image_uri: str | None, settings: dict[str, Any]) -> tuple[str, str]:

@@ -70,7 +70,7 @@ def _open(path: Path | None) -> BinaryIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("wb", 0)
     if sys.stdout is None:
-        raise UsageError("there is no standard output: name a file with --out")
+        raise UsageError("there is no standard output to write to")
     sys.stdout.flush()
     try:
         return open(sys.stdout.fileno(), "wb", 0, closefd=False)

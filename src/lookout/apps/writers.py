@@ -7,8 +7,10 @@ objects: it has an ``error`` in JSON lines, and is absent from the others.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -152,12 +154,15 @@ class YoloWriter:
     """A text file an image, with a line an object: class, centre, size (as parts of the image), confidence.
 
     An image without objects has an empty file, one that failed has none. ``classes.txt`` holds the labels.
+    Raises ``UsageError`` for a folder with text files that no run of this kind has made, such as a dataset's.
     """
 
     def __init__(self, folder: Path, labels: Sequence[str]) -> None:
         self._folder = folder
         self._class_ids = {label: class_id for class_id, label in reversed(list(enumerate(labels)))}
-        self._write(LABELS_FILE, "".join(f"{label}\n" for label in labels))
+        text = "".join(f"{label}\n" for label in labels)
+        self._spare_others(text)
+        self._write(LABELS_FILE, text)
 
     def write(self, outcome: Outcome) -> None:
         """See ``Writer``."""
@@ -179,6 +184,18 @@ class YoloWriter:
         numbers = (*centre, box.width / width, box.height / height, found.confidence)
         return f"{self._class_ids[found.label]} {' '.join(f'{number:.6f}' for number in numbers)}\n"
 
+    def _spare_others(self, labels: str) -> None:
+        """Refuse a folder whose text files are somebody else's: they would be written over."""
+        try:
+            texts = [path for path in self._folder.glob("*.txt") if path.name != LABELS_FILE]
+            labels_path = self._folder / LABELS_FILE
+            known = labels_path.read_bytes() if texts or labels_path.exists() else labels.encode("utf-8")
+            ours = known == labels.encode("utf-8") and all(map(_is_ours, texts))
+        except OSError:
+            ours = False
+        if not ours:
+            raise UsageError(f"{self._folder} holds text files of another kind: name another folder with --out")
+
     def _write(self, name: str, text: str) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -189,12 +206,21 @@ class YoloWriter:
             raise OutputError(f"{self._folder / name} can't be written: {error.strerror}") from error
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a text file has the lines of ``YoloWriter``: those that mark what is true lack the confidence."""
+    with path.open("rb") as file:
+        first = file.readline(1000)
+    return not path.is_symlink() and (not first or len(first.split()) == 6)
+
+
 class PictureWriter:
     """A picture with boxes an image, ``<stem>.jpg``; of several of one name the others are numbered."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._made = _make_folder(folder)
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}  # the next one to try, of a stem
 
     def write(self, outcome: Outcome) -> None:
         """See ``Writer``."""
@@ -206,10 +232,14 @@ class PictureWriter:
 
     def discard(self) -> None:
         """See ``Writer``."""
+        _remove_empty(self._made)
 
     def _free_name(self, stem: str) -> str:
-        names = (f"{stem}{number}.jpg" for number in ("", *(f"-{n}" for n in range(2, len(self._taken) + 3))))
-        name = next(name for name in names if name not in self._taken)
+        for number in itertools.count(self._numbers.get(stem, 1)):
+            name = f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg"
+            if name not in self._taken:
+                break
+        self._numbers[stem] = number + 1
         self._taken.add(name)
         return name
 
@@ -218,6 +248,7 @@ class VideoWriter:
     """A video with boxes."""
 
     def __init__(self, path: Path, fps: float) -> None:
+        self._made = _make_folder(path.parent)
         self._file = VideoFile(path, fps)
 
     def write(self, outcome: Outcome) -> None:
@@ -232,6 +263,24 @@ class VideoWriter:
     def discard(self) -> None:
         """See ``Writer``."""
         self._file.discard()
+        _remove_empty(self._made)
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder, before any work is done for it; the folders that were made, the innermost first."""
+    try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} can't be written ({error.strerror}): name another folder with --save") from error
+    return missing
+
+
+def _remove_empty(made: Iterable[Path]) -> None:
+    """Leave no folder behind into which nothing was written."""
+    with suppress(OSError):  # the first that holds something ends it
+        for folder in made:
+            folder.rmdir()
 
 
 def _title(outcome: Outcome) -> str:
@@ -251,4 +300,6 @@ def _place(outcome: Outcome) -> dict[str, Any]:
 def _document(outcome: Outcome) -> dict[str, Any]:
     if outcome.result is None:
         return {**_place(outcome), "error": outcome.error}
-    return {**_place(outcome), **outcome.result.to_json(), "round_trip": round(outcome.elapsed_ms, 3)}
+    width, height = outcome.result.image_wh
+    size = {"width": width, "height": height}
+    return {**_place(outcome), **size, **outcome.result.to_json(), "round_trip": round(outcome.elapsed_ms, 3)}

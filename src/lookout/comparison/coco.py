@@ -31,12 +31,16 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What a file says is to be found: image ids by file name, category names by id, and the objects."""
+    """What a file says is to be found: image ids by file name, category names by id, and the objects.
+
+    ``strays`` counts the annotations of images that it does not list.
+    """
 
     path: Path
     image_ids: Mapping[str, int]
     categories: Mapping[int, str]
     objects: tuple[Truth, ...]
+    strays: int = 0
 
     @staticmethod
     def read(path: Path) -> Annotations:
@@ -56,7 +60,12 @@ class Annotations:
             ) from error
         if len(set(images.values())) != len(document["images"]):
             raise UsageError(f"{path} names an image twice: give every image one file name and one id")
-        return Annotations(path, images, categories, objects)
+        unknown = next((truth.category_id for truth in objects if truth.category_id not in categories), None)
+        if unknown is not None:
+            raise UsageError(f"{path} marks an object of category {unknown}, and lists no such category: add it")
+        listed = set(images.values())
+        kept = tuple(truth for truth in objects if truth.image_id in listed)
+        return Annotations(path, images, categories, kept, len(objects) - len(kept))
 
     def image_id(self, image: Path) -> int | None:
         """The id of an image, by as much of its path as the file has; None where the file lacks it.
@@ -76,15 +85,24 @@ class Annotations:
         return {label: category_id for label, category_id in found.items() if category_id is not None}
 
     def locate(self, folder: Path) -> tuple[dict[Path, int], list[str]]:
-        """The images that lie in the folder, with their ids, in order of path; and the names of those that don't."""
+        """The images that lie in the folder, with their ids, in order of path; and the names of those that don't.
+
+        Raises ``UsageError`` where two names lead to one file.
+        """
         found: dict[Path, int] = {}
         missing = []
         for name, image_id in self.image_ids.items():
             path = _inside(folder, name)
             if path is None:
                 missing.append(name)
-            else:
-                found[path] = image_id
+                continue
+            if path in found:
+                other = next(other for other, other_id in self.image_ids.items() if other_id == found[path])
+                raise UsageError(
+                    f"{self.path} names {other} and {name}, and {folder} has one file for both, {path.name}: "
+                    "keep the images in the folders that their names begin with"
+                )
+            found[path] = image_id
         return dict(sorted(found.items())), sorted(missing)
 
 
@@ -107,12 +125,14 @@ def default_image_ids(images: Sequence[Path]) -> list[int]:
     >>> default_image_ids([Path("000000000009.jpg"), Path("30.jpg")]), default_image_ids([Path("9.jpg"), Path("a.jpg")])
     ([9, 30], [1, 2])
     """
+    return [int(image.stem) for image in images] if ids_are_numbers(images) else list(range(1, len(images) + 1))
+
+
+def ids_are_numbers(images: Sequence[Path]) -> bool:
+    """Whether every image has a number for a name, and each another, so that the numbers are their ids."""
     stems = [image.stem for image in images]
-    if all(stem.isascii() and stem.isdigit() and len(stem) <= 18 for stem in stems):
-        numbers = [int(stem) for stem in stems]
-        if len(set(numbers)) == len(numbers):
-            return numbers
-    return list(range(1, len(images) + 1))
+    numbered = all(stem.isascii() and stem.isdigit() and len(stem) <= 18 for stem in stems)
+    return numbered and len({int(stem) for stem in stems}) == len(stems)
 
 
 def result_entry(image_id: int, category_id: int, detection: Detection) -> dict[str, Any]:
@@ -146,7 +166,7 @@ def _id(value: Any) -> int:
 def _truth(annotation: Mapping[str, Any]) -> Truth:
     x, y, width, height = (float(side) for side in annotation["bbox"])
     area = float(annotation.get("area", width * height))
-    if not all(map(math.isfinite, (x, y, width, height, area))):
+    if not all(map(math.isfinite, (x, y, width, height, area))) or min(width, height) < 0:
         raise ValueError(f"{annotation['bbox']} is no box")
     ids = _id(annotation["image_id"]), _id(annotation["category_id"])
     return Truth(*ids, (x, y, width, height), area, bool(annotation.get("iscrowd", False)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,30 +29,44 @@ def find(paths: Iterable[Path]) -> list[Path]:
 
 
 def _find_in(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
     if path.is_dir():
-        return _images(path.iterdir(), f"{path} holds no images: put files there that end in")
+        return _images_in(path)
+    if path.exists():  # a pipe, too
+        return [path]
     if glob.has_magic(str(path)):
         return _images(_matches(path), f"nothing that {path} matches is an image: name files that end in")
     raise NoImagesError(f"{path} does not exist: name an image, or a folder of images")
+
+
+def _images_in(folder: Path) -> list[Path]:
+    try:
+        return _images(folder.iterdir(), f"{folder} holds no images: put files there that end in")
+    except NoImagesError as error:
+        if any(path.suffix.lower() in SUFFIXES and path.is_file() for path in folder.rglob("*")):
+            raise NoImagesError(f"{error}; for the folders in it too, name '{folder / '**'}'") from error
+        raise
 
 
 def _matches(pattern: Path) -> Iterable[Path]:
     """What a pattern matches, and what lies in the folders that it matches."""
     for name in glob.glob(str(pattern), recursive=True):  # noqa: PTH207, since Path.glob takes no absolute pattern
         match = Path(name)
-        if match.is_file():
+        if not match.is_dir():
             yield match
         elif pattern.name != "**":  # which matches the files in it, too
             yield from match.iterdir()
 
 
 def _images(candidates: Iterable[Path], otherwise: str) -> list[Path]:
-    images = sorted({path for path in candidates if path.suffix.lower() in SUFFIXES and path.is_file()})
+    images = sorted({path for path in candidates if path.suffix.lower() in SUFFIXES and _may_be_image(path)})
     if not images:
         raise NoImagesError(f"{otherwise} {', '.join(sorted(SUFFIXES))}")
     return images
+
+
+def _may_be_image(path: Path) -> bool:
+    """A file, or a link that leads nowhere, which fails when it is read; no pipe, where reading may never end."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def read(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
@@ -66,9 +82,18 @@ def read(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
 
 
 def write(image_bgr: ImageArray, path: Path) -> None:
-    """Write the picture as JPEG, making the folder. Raises ``UsageError`` where it can't be written."""
+    """Write the picture as JPEG, making the folder. Raises ``UsageError`` where it can't be written.
+
+    It gets its name when it is whole; a link of that name is replaced, and what it leads to stays as it is.
+    """
+    data = encode_jpeg(image_bgr)
+    partial = path.with_name(f".lookout-{os.getpid()}-{threading.get_ident()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_jpeg(image_bgr))
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}): name another folder") from error
