@@ -133,7 +133,7 @@ def test_an_execution_alone_agrees_with_nobody(cfg: Path, pictures: Path, tmp_pa
 def test_no_number_of_the_table_is_cut(columns: int, capsys: pytest.CaptureFixture[str]):
     from rich.console import Console
 
-    from lookout.apps.console import _print_table
+    from lookout.apps.tables import _print_table
     from lookout.comparison.report import Row
     from lookout.comparison.statistics import summarise
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lookout.apps import console, opening, options
+from lookout.apps import console, opening, options, tables
 from lookout.apps.progress import Progress
 from lookout.errors import LookoutError, UsageError
 
@@ -128,7 +128,7 @@ def compare(
     if as_json:
         console.put(json.dumps({**report.to_json(), "samples": str(samples_path)}))
     else:
-        console.print_report(report)
+        tables.print_report(report)
         console.put(console.printable(f"Samples: {samples_path}"))
     sys.exit(0 if report.sound else 1)
 

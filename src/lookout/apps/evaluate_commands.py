@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lookout.apps import console, opening, options
+from lookout.apps import console, opening, options, tables
 from lookout.apps.progress import Progress
 from lookout.errors import ImageError, NoImagesError, UsageError
 
@@ -199,9 +199,9 @@ def _table(accuracy: Accuracy) -> str:
     table.add_column("Value", justify="right")
     for row in _rows(accuracy):
         table.add_row(*row)
-    shown = console.standard_output()
+    shown = tables.standard_output()
     with shown.capture() as text:
-        console.print_fitting(shown, [table])
+        tables.print_fitting(shown, [table])
     return text.get().rstrip("\n")
 
 

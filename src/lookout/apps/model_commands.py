@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lookout.apps import console, options
+from lookout.apps import console, options, tables
 from lookout.apps.progress import Downloads
 from lookout.errors import LookoutError, UsageError
 
@@ -48,7 +48,7 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         console.put(json.dumps(documents))
     else:
-        console.print_models(documents)
+        tables.print_models(documents)
 
 
 @models.command()

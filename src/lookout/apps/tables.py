@@ -1,0 +1,123 @@
+"""The tables of the command line: on a terminal as many columns as fit, elsewhere all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import compress
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from lookout.apps.console import EMULATED, printable, put
+
+if TYPE_CHECKING:
+    from lookout.comparison.report import Report, Row
+
+
+def print_report(report: Report) -> None:
+    """The table, and under it all that a reader must know to read it rightly."""
+    console = standard_output()
+    with console.capture() as table:
+        _print_table(console, report.rows)
+    put("\n".join([table.get().rstrip("\n"), *map(printable, _footer(report))]))
+
+
+_COLUMNS = {"Mean": "mean", "SD": "sd", "Min": "min", "Max": "max", "p50": "p50", "p95": "p95"}
+# What a narrow terminal does without; --json and a pipe have all of it.
+_SPARED = {"SD", "Min", "Max"}
+_WIDE = 1000
+
+
+def _print_table(console: Console, rows: Sequence[Row]) -> None:
+    """The whole table where it fits, else without the columns that can be spared; never with half a number."""
+    fewer = {name: field for name, field in _COLUMNS.items() if name not in _SPARED}
+    print_fitting(console, [_table(rows, _COLUMNS), _table(rows, fewer)])
+
+
+def print_fitting(console: Console, tables: Sequence[Table]) -> None:
+    """The first table that fits; where none does, the last in its full width, as a number is never cut."""
+    widths = [console.measure(table, options=console.options.update(width=_WIDE)).maximum for table in tables]
+    fitting = [at for at, width in enumerate(widths) if width <= console.width]
+    at = fitting[0] if fitting else -1
+    console.width = max(console.width, widths[at])
+    console.print(tables[at])
+
+
+def _table(rows: Iterable[Row], columns: Mapping[str, str]) -> Table:
+    table = Table("Task", "Metric", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(row.task, f"{row.metric} ({row.unit})", *(_number(row, field) for field in columns.values()))
+    return table
+
+
+def _number(row: Row, field: str) -> str:
+    return f"{getattr(row.summary, field):.2f}" if row.summary else "-"
+
+
+def _footer(report: Report) -> Iterable[str]:
+    agreement = report.agreement
+    if agreement.images:
+        yield f"Identical objects from every execution: {agreement.identical} of {agreement.images} images."
+    if report.cold_starts:
+        yield f"Cold starts: {report.cold_starts}, in rows of their own."
+    if report.unreported:
+        yield f"Left out for want of a REPORT line: {report.unreported} remote samples."
+    yield from report.warnings
+    for failure in report.failures:
+        yield f"Failed ({failure.execution}): {failure.image}: {failure.error}"
+    if report.emulated:
+        yield EMULATED
+    machine = report.machine
+    yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
+
+
+def print_models(documents: Iterable[Mapping[str, Any]]) -> None:
+    """The table of ``lookout models list``: whole on a terminal of 80 columns, with fewer columns on a narrower one."""
+    rows = [_model_row(document) for document in documents]
+    tables = [_model_table(rows, _MODEL_SPARED[:count]) for count in range(len(_MODEL_SPARED) + 1)]
+    console = standard_output()
+    with console.capture() as table:
+        print_fitting(console, tables)
+    put(table.get().rstrip("\n"))
+
+
+def _model_row(document: Mapping[str, Any]) -> tuple[str, ...]:
+    accuracy = document["accuracy"] or {"ap": None, "ap50": None, "input_size": None}
+    figures = (document["input_size"], accuracy["ap"], accuracy["ap50"], accuracy["input_size"])
+    texts = ("-" if figure is None else str(figure) for figure in figures)
+    return document["name"], f"{document['size'] / 1e6:.1f}", *texts, document["licence"], document["here"]
+
+
+def _model_table(rows: Iterable[Sequence[str]], spared: Collection[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    kept = [name not in spared for name in _MODEL_COLUMNS]
+    for name, justify in compress(_MODEL_COLUMNS.items(), kept):
+        table.add_column(name, justify=justify, no_wrap=True)
+    for row in rows:
+        table.add_row(*compress(row, kept))
+    return table
+
+
+# What a narrow terminal does without, the least needed first.
+_MODEL_SPARED = ("Licence", "at", "Input")
+
+_MODEL_COLUMNS: dict[str, Literal["left", "right"]] = {
+    "Name": "left",
+    "MB": "right",
+    "Input": "right",
+    "AP": "right",
+    "AP50": "right",
+    "at": "right",
+    "Licence": "left",
+    "Here": "left",
+}
+
+
+def standard_output() -> Console:
+    """Standard output; a pipe or file is as wide as the table needs."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE)
