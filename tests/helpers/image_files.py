@@ -25,12 +25,15 @@ def chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def png_that_claims(width: int, height: int, rows: int = 1) -> bytes:
-    """A PNG of black, which has this many of the rows that its header promises."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    packer = zlib.compressobj(9)
-    pixels = b"".join(packer.compress(bytes(width * 3 + 1)) for _ in range(rows)) + packer.flush()
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+def png_that_claims(
+    width: int, height: int, rows: int = 1, *, bits: int = 8, kind: int = 2, channels: int = 3, between: bytes = b""
+) -> bytes:
+    """A PNG of zeros, which has this many of the rows that its header promises; ``between``: before the pixels."""
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    packer = zlib.compressobj(1)
+    row = bytes(width * channels * bits // 8 + 1)
+    pixels = b"".join(packer.compress(row) for _ in range(rows)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + between + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 def gif_that_claims(screen_wh: tuple[int, int], frame_wh: tuple[int, int]) -> bytes:

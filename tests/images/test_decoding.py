@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -115,7 +116,10 @@ def test_sixteen_bits_are_scaled_and_rounded():
     values = np.array([[0, 128, 129, 257, 32768, 65278, 65407, 65535]], np.uint16)
     expected = [0, 0, 1, 1, 128, 254, 255, 255]
     assert pixels_of(encode(".png", values))[0, :, 1].tolist() == expected
-    assert pixels_of(pillows(values, "TIFF"))[0, :, 1].tolist() == expected
+    for order, beginning in (("<", b"II"), (">", b"MM")):
+        data = pillows(values.astype(f"{order}u2"), "TIFF")
+        assert data.startswith(beginning)
+        assert pixels_of(data)[0, :, 1].tolist() == expected
 
 
 @pytest.mark.parametrize("values", [[0.0, 255.0], [-0.5, 1.0], [0.0, float("nan")], [0.0, float("inf")]], ids=str)
@@ -295,33 +299,60 @@ BOMBS = {
     "jpeg": lambda: jpeg_that_claims(30_000, 30_000),
 }
 
-REFUSE = """
-import resource, sys
+# getrusage's peak is no use here: a process inherits it from the one that starts it.
+DECODE = """
+import re, sys
 from lookout import images
 from lookout.errors import ImageError
 from PIL import BmpImagePlugin, GifImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-def kilobytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+def peak_kilobytes():
+    with open("/proc/self/status") as file:
+        return int(re.search(r"VmHWM:\\s+(\\d+) kB", file.read())[1])
 
 data = sys.stdin.buffer.read()
-before = kilobytes()
+before = peak_kilobytes()
 try:
-    images.decode(data)
+    outcome = images.decode(data).size_wh
 except ImageError as error:
-    print(kilobytes() - before, error)
+    outcome = error
+print(before, peak_kilobytes(), outcome)
 """
 
+on_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="its peak of memory is asked of /proc")
 
+
+def decode_in_a_process(data):
+    """Its most memory before and after, in kilobytes, and what came of it."""
+    answer = subprocess.run([sys.executable, "-c", DECODE], input=data, capture_output=True, check=True, timeout=60)
+    assert answer.stderr == b""
+    before, after, outcome = answer.stdout.decode().split(maxsplit=2)
+    return int(before), int(after), outcome
+
+
+@on_linux
 @pytest.mark.parametrize("make_image", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_costs_nothing(make_image):
     data = make_image()
     assert len(data) < 5_000_000
-    answer = subprocess.run([sys.executable, "-c", REFUSE], input=data, capture_output=True, check=True, timeout=60)
-    kilobytes, message = answer.stdout.decode().split(maxsplit=1)
+    before, after, message = decode_in_a_process(data)
     assert "pixels" in message
-    assert int(kilobytes) < 100 * 1024
-    assert answer.stderr == b""
+    assert after - before < 100 * 1024
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("bits", "kind", "between"),
+    [(8, 2, b""), (8, 6, b""), (16, 4, b""), (8, 3, chunk(b"PLTE", bytes(6)) + chunk(b"tRNS", b"\0"))],
+    ids=["rgb", "rgba", "grey and alpha, 16 bits", "palette, transparent"],
+)
+def test_the_largest_png_takes_well_under_a_gigabyte(bits, kind, between):
+    channels = {2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    data = png_that_claims(8000, 8000, rows=8000, bits=bits, kind=kind, channels=channels, between=between)
+    assert len(data) < 2_000_000
+    _, after, outcome = decode_in_a_process(data)
+    assert outcome.strip() == "(8000, 8000)"
+    assert after < 640 * 1024
 
 
 def test_a_jpeg_of_endless_scans_is_refused():
