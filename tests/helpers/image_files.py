@@ -8,9 +8,10 @@ import zlib
 ORIENTATION = 0x0112
 
 
-def exif(orientation: int, order: str = ">") -> bytes:
-    """An EXIF block (a TIFF without pixels) that says how the camera was held."""
-    entry = struct.pack(f"{order}HHIHH", ORIENTATION, 3, 1, orientation, 0)
+def exif(orientation: int, order: str = ">", *, long: bool = False, tag: int = ORIENTATION) -> bytes:
+    """An EXIF block (a TIFF without pixels) that says how the camera was held, in a SHORT or a LONG."""
+    value = struct.pack(f"{order}I" if long else f"{order}HH", *((orientation,) if long else (orientation, 0)))
+    entry = struct.pack(f"{order}HHI", tag, 4 if long else 3, 1) + value
     beginning = b"MM\0*" if order == ">" else b"II*\0"
     return beginning + struct.pack(f"{order}IH", 8, 1) + entry + struct.pack(f"{order}I", 0)
 

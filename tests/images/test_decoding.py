@@ -363,6 +363,19 @@ def test_a_jpeg_of_endless_scans_is_refused():
         images.decode(data[:-2] + last * 100 + data[-2:])
 
 
+def test_the_larger_a_jpeg_the_fewer_scans_are_taken():
+    """As many as encoders make of any size; more would be seconds of the largest."""
+    data = encode(".jpg", np.zeros((8000, 8000), np.uint8), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    most = data[:-2] + last * (20 - data.count(b"\xff\xda")) + data[-2:]
+    assert images.decode(most).size_wh == (8000, 8000)
+    with pytest.raises(ImageError, match="of 8000 x 8000 pixels has more than 20 scans"):
+        images.decode(most[:-2] + last + most[-2:])
+    small = encode(".jpg", PICTURE, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    last = small[small.rindex(b"\xff\xda") : -2]
+    assert images.decode(small[:-2] + last * 80 + small[-2:]).size_wh == (WIDTH, HEIGHT)
+
+
 @pytest.mark.parametrize("filler", [b"\xff", b"\xff\x00", b"\xff\x01", b"\xff\xfe\0\2"], ids=repr)
 def test_a_jpeg_of_nothing_but_markers_is_refused(filler):
     with pytest.raises(ImageError):
@@ -404,9 +417,9 @@ UPRIGHT = {
 }
 
 
-def exif_in_jpeg(orientation, order=">"):
+def exif_in_jpeg(orientation, order=">", *, long=False):
     data = encode(".jpg")
-    return data[:2] + segment(0xE1, b"Exif\0\0" + exif(orientation, order)) + data[2:]
+    return data[:2] + segment(0xE1, b"Exif\0\0" + exif(orientation, order, long=long)) + data[2:]
 
 
 def exif_in_png(orientation):
@@ -428,6 +441,8 @@ def tag_in_tiff(orientation):
 ORIENTED = {
     "jpeg": (exif_in_jpeg, encode(".jpg")),
     "jpeg, little-endian": (lambda orientation: exif_in_jpeg(orientation, "<"), encode(".jpg")),
+    "jpeg, as a long": (lambda orientation: exif_in_jpeg(orientation, long=True), encode(".jpg")),
+    "jpeg, as a long, little-endian": (lambda orientation: exif_in_jpeg(orientation, "<", long=True), encode(".jpg")),
     "png": (exif_in_png, encode(".png")),
     "png, at its end": (exif_at_the_end_of_png, encode(".png")),
     "webp": (lambda orientation: pillows(RGB, "WEBP", lossless=True, exif=exif(orientation)), encode(".png")),
@@ -441,6 +456,16 @@ def test_pictures_are_turned_upright(make_image, upright, orientation):
     image = images.decode(make_image(orientation))
     np.testing.assert_array_equal(image.pixels_bgr, UPRIGHT[orientation](pixels_of(upright)))
     assert image.size_wh == images.size_wh(image.pixels_bgr)
+
+
+def test_a_second_exif_block_without_an_orientation_changes_nothing():
+    data = exif_in_jpeg(6)
+    end_of_first = 4 + int.from_bytes(data[4:6])
+    seconds = [segment(0xE1, b"Exif\0\0" + block) for block in (exif(3, tag=0x0100), b"MM\0*", exif(3))]
+    doubled = [data[:end_of_first] + second + data[end_of_first:] for second in seconds]
+    upright = pixels_of(encode(".jpg"))
+    for orientation, both in zip((6, 6, 3), doubled, strict=True):
+        np.testing.assert_array_equal(pixels_of(both), UPRIGHT[orientation](upright))
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
