@@ -9,6 +9,7 @@ that it can be run again alone.
 from __future__ import annotations
 
 import faulthandler
+import io
 import json
 import os
 import random
@@ -21,13 +22,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image as Picture
 
 from helpers.darknet_weights import make_weights
+from helpers.image_files import exif
+from helpers.mutations import mutate, mutate_text, with_checksums
 from helpers.tiny import CFG
 from lookout import images
+from lookout.core.framing import Frame, InputFormat
 from lookout.engines import open_engine
 from lookout.errors import LookoutError
 from lookout.models.darknet import ImportedNetwork, import_darknet, parse_cfg, weight_count
@@ -35,7 +41,10 @@ from lookout.models.darknet import ImportedNetwork, import_darknet, parse_cfg, w
 LIMIT_S = 5.0
 LIMIT_BYTES = 1 << 30
 
-_NUMBERS = ("0", "-1", "1", "2", "7", "99999", "2147483647", "-2147483648", "1e30", "nan", "inf", "0x10", "", "٣")
+# So small that the pictures are decoded at 1/2 and 1/4 of their size.
+_LETTERBOX = InputFormat(12, 12, "letterbox", "bgr", 1.0)
+_STRETCH = InputFormat(8, 4, "stretch", "rgb", 1 / 255)
+
 _MANY_LAYERS = """
 [net]
 width=64
@@ -87,82 +96,56 @@ def seeded(kind: str, number: int) -> random.Random:
     return random.Random(f"{kind} {number}")  # noqa: S311  for tests
 
 
-def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
-    """A few of: bytes changed, parts cut, doubled, taken from another file, numbers set to extremes."""
-    out = bytearray(data)
-    for _ in range(rng.choice([1, 1, 2, 4, 16])):
-        at = rng.randrange(len(out) + 1)
-        if rng.random() < 0.5:
-            at = min(at, rng.randrange(64))  # headers decide most
-        length = rng.choice([1, 2, 4, 4, 8, 64, 1024])
-        match rng.randrange(7):
-            case 0:
-                out[at : at + 1] = bytes([rng.randrange(256)])
-            case 1:
-                del out[at:]
-            case 2:
-                del out[at : at + length]
-            case 3:
-                out[at:at] = out[at : at + length]
-            case 4:
-                other = rng.choice(others)
-                start = rng.randrange(len(other))
-                out[at : at + length] = other[start : start + length]
-            case 5:
-                size = rng.choice([1, 2, 4])
-                extreme = rng.choice([0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF])
-                out[at : at + size] = (extreme % 256**size).to_bytes(size, rng.choice(["big", "little"]))
-            case 6:
-                out[at:at] = rng.randbytes(length)
-    return bytes(out)
-
-
-def mutate_text(text: str, rng: random.Random) -> str:
-    """A few of: lines dropped, doubled, moved, cut; numbers replaced by others."""
-    lines = text.split("\n")
-    for _ in range(rng.choice([1, 1, 2, 4, 16])):
-        at = rng.randrange(len(lines))
-        match rng.randrange(6):
-            case 0:
-                del lines[at]
-            case 1:
-                lines.insert(at, lines[rng.randrange(len(lines))])
-            case 2:
-                lines[at] = lines[at][: rng.randrange(len(lines[at]) + 1)]
-            case 3:
-                lines[at] = re.sub(r"-?\d+", lambda _: rng.choice(_NUMBERS), lines[at], count=1)
-            case 4:
-                lines[at] = re.sub(r"-?\d+", lambda _: str(rng.randrange(-9, 70)), lines[at], count=1)
-            case 5:
-                lines[at] += "".join(rng.choices("=[],;#-. \t\x00é9", k=rng.randrange(1, 9)))
-        lines = lines or [""]
-    return "\n".join(lines)
-
-
 @cache
 def pictures() -> list[bytes]:
-    """Small pictures in every format that OpenCV writes."""
+    """Small pictures in every format and kind."""
     rng = np.random.default_rng(0)
     colour = cv2.resize(rng.integers(0, 256, (9, 12, 3), np.uint8), (48, 36))
     alpha = np.dstack([colour, colour[:, :, :1]])
     deep = colour.astype(np.uint16) * 257
     cases = [(".jpg", colour), (".png", colour), (".png", alpha), (".png", deep), (".png", colour[:, :, 0])]
-    cases += [
-        (".webp", colour),
-        (".webp", alpha),
-        (".bmp", colour),
-        (".tiff", colour),
-        (".tiff", deep),
-        (".gif", colour),
-    ]
+    cases += [(".webp", colour), (".webp", alpha), (".bmp", colour), (".tiff", colour), (".tiff", deep)]
     made = [cv2.imencode(suffix, pixels)[1].tobytes() for suffix, pixels in cases]
     progressive = cv2.imencode(".jpg", colour, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2])[1]
-    return [*made, progressive.tobytes()]
+    return [*made, progressive.tobytes(), *_rarer_pictures(colour)]
+
+
+def _rarer_pictures(colour: np.ndarray) -> list[bytes]:
+    picture, deep = Picture.fromarray(colour), Picture.fromarray(colour[:, :, 0].astype(">u2") * 257)
+    palette = picture.quantize(16)
+    frames: dict[str, Any] = {"save_all": True, "append_images": [Picture.fromarray(colour[::-1])]}
+    return [
+        _saved(picture, "JPEG", exif=exif(6)),
+        _saved(picture, "JPEG", exif=exif(5, "<", long=True)),
+        _saved(picture, "PNG", exif=exif(8)),
+        _saved(picture.convert("CMYK"), "JPEG"),
+        _saved(picture.convert("CMYK"), "JPEG", progressive=True),
+        _saved(palette, "PNG", transparency=3),
+        _saved(palette, "GIF"),
+        _saved(picture, "PNG", **frames),
+        _saved(picture, "GIF", **frames),
+        _saved(picture, "WEBP", **frames),
+        _saved(deep, "TIFF"),
+        _saved(picture, "TIFF", big_tiff=True),
+        _saved(palette, "TIFF", compression="tiff_lzw"),
+    ]
+
+
+def _saved(picture: Picture.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
 
 
 def try_image(rng: random.Random) -> None:
-    """Decode a mutated picture."""
-    images.decode(mutate(rng.choice(pictures()), rng, pictures()))
+    """Decode a mutated picture: half of them for a network, which is then fed with it."""
+    data = mutate(rng.choice(pictures()), rng, pictures())
+    if rng.random() < 0.5:
+        data = with_checksums(data)
+    input_format = rng.choice([None, None, _LETTERBOX, _STRETCH])
+    image = images.decode(data, input_format=input_format)
+    if input_format:
+        images.fill(image.pixels_bgr, Frame.of(image.size_wh, input_format), input_format)
 
 
 @cache
