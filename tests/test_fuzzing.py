@@ -1,4 +1,4 @@
-"""Mutated images, cfg and weights files: none crashes, hangs, takes a gigabyte, or raises what is not ours.
+"""Mutated images, networks and models' descriptions: none crashes, hangs, takes a gigabyte, or raises what is not ours.
 
 A small part of it; ``make soak`` runs 20,000 cases (``LOOKOUT_SOAK``).
 """

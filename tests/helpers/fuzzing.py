@@ -18,7 +18,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -30,13 +30,17 @@ from PIL import Image as Picture
 
 from helpers.darknet_weights import make_weights
 from helpers.image_files import exif
-from helpers.mutations import mutate, mutate_text, with_checksums
-from helpers.tiny import CFG
+from helpers.mutations import mutate, mutate_json, mutate_text, with_checksums
+from helpers.onnx_graphs import make_network
+from helpers.tiny import CFG, LABELS
 from lookout import images
 from lookout.core.framing import Frame, InputFormat
-from lookout.engines import open_engine
-from lookout.errors import LookoutError
+from lookout.detector import Detector
+from lookout.engines import NAMES, Engine, choose, open_engine
+from lookout.errors import LookoutError, MissingExtraError
 from lookout.models.darknet import ImportedNetwork, import_darknet, parse_cfg, weight_count
+from lookout.models.model import Model
+from lookout.models.onnx_file import OnnxNetwork, read_onnx
 
 LIMIT_S = 5.0
 LIMIT_BYTES = 1 << 30
@@ -177,20 +181,94 @@ def try_weights(rng: random.Random) -> None:
     run(import_darknet(text, mutated))
 
 
-def run(imported: ImportedNetwork) -> None:
-    """One inference with the first engine, where the network's input is small."""
+@cache
+def onnx_networks() -> list[bytes]:
+    """Small networks of several families, of fixed and of open sizes."""
+    names = {"names": "{0: 'square', 1: 'circle', 2: 'line'}", "imgsz": "[64, 96]"}
+    zeros = {
+        shape: np.zeros(shape, np.float32) for shape in [(1, 7, 126), (1, 126, 8), (1, 5, 6), (1, 5, 3), (1, 5, 4)]
+    }
+    open_wh = ("batch", 3, "height", "width")
+    return [
+        make_network({"o": zeros[1, 7, 126]}, metadata=names),
+        make_network({"o": zeros[1, 7, 126]}, open_wh, shapes={"o": ["batch", 7, "cells"]}, metadata=names),
+        make_network({"o": zeros[1, 126, 8]}),
+        make_network({"o": zeros[1, 5, 6]}, metadata=names),
+        make_network({"logits": zeros[1, 5, 3], "boxes": zeros[1, 5, 4]}),
+        make_network(
+            {"labels": np.zeros((1, 5), np.int64), "boxes": zeros[1, 5, 4], "scores": zeros[1, 5, 3][:, :, 0]}
+        ),
+    ]
+
+
+def try_onnx(rng: random.Random) -> None:
+    """Read a mutated ONNX file, and detect with it in each engine."""
+    classes = rng.choice([None, 3])
+    found = read_onnx(mutate(rng.choice(onnx_networks()), rng, onnx_networks()), "mutated.onnx", classes=classes)
+    run(found, [name for name in NAMES if is_installed(name)])
+
+
+def run(imported: ImportedNetwork | OnnxNetwork, engines: Sequence[str | None] = (None,)) -> None:
+    """One detection with each engine, where the network's input is small. The first error is raised after the last."""
     width, height = imported.input_format.size_wh
     if width * height > 128 * 128:
         return
+    refusals = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        path.write_bytes(imported.onnx)
-        engine = open_engine(None, path, threads=1)
-        engine.infer(np.full((1, 3, height, width), 0.5, np.float32))
+        (Path(folder) / "network.onnx").write_bytes(imported.onnx)
+        labels = tuple(map(str, range(imported.head.classes)))
+        model = Model("mutated", Path(folder), "0" * 64, imported.input_format, imported.head, labels)
+        for name in engines:
+            try:
+                detect(model, open_engine(name, model.network, threads=1))
+            except LookoutError as error:
+                refusals.append(error)
+    if refusals:
+        raise refusals[0]
+
+
+def detect(model: Model, engine: Engine) -> None:
+    """One detection; the engine is closed."""
+    try:
+        Detector(model, engine).detect(np.full((48, 64, 3), 128, np.uint8))
+    finally:
         engine.close()
 
 
-KINDS: dict[str, Callable[[random.Random], None]] = {"images": try_image, "cfg": try_cfg, "weights": try_weights}
+def is_installed(engine: str) -> bool:
+    """Whether the engine is there to be fuzzed."""
+    try:
+        choose(engine)
+    except MissingExtraError:
+        return False
+    return True
+
+
+@cache
+def model_files() -> tuple[bytes, str]:
+    """``network.onnx`` and ``model.json`` of the small network."""
+    imported = import_darknet(CFG, make_weights(CFG))
+    return imported.onnx, Model("tiny", Path(), "0" * 64, imported.input_format, imported.head, LABELS).description()
+
+
+def try_model(rng: random.Random) -> None:
+    """Open a model whose ``model.json`` is mutated, as text or value by value, and detect with it."""
+    network, text = model_files()
+    text = mutate_text(text, rng) if rng.random() < 0.5 else json.dumps(mutate_json(json.loads(text), rng))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "network.onnx").write_bytes(network)
+        (Path(folder) / "model.json").write_text(text, "utf-8", errors="replace")
+        model = Model.open(Path(folder))
+        detect(model, open_engine(None, model.network, threads=1))
+
+
+KINDS: dict[str, Callable[[random.Random], None]] = {
+    "images": try_image,
+    "cfg": try_cfg,
+    "weights": try_weights,
+    "onnx": try_onnx,
+    "model": try_model,
+}
 
 
 @contextmanager

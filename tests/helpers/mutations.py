@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import random
 import re
 import struct
 import zlib
+from typing import Any
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NUMBERS = ("0", "-1", "1", "2", "7", "99999", "2147483647", "-2147483648", "1e30", "nan", "inf", "0x10", "", "٣")
+
+
+_VALUES = (
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    3,
+    64,
+    2**31,
+    2**70,
+    0.5,
+    -1.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "0",
+    "rgb",
+)
+_VALUES += ([], [[]], [0], [1, 2, 3], [[1, 2]], ["a", "a", "a"], {}, {"a": 1}, "letterbox", "stretch", "yolov8", "detr")
 
 
 def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
@@ -61,6 +87,21 @@ def mutate_text(text: str, rng: random.Random) -> str:
                 lines[at] += "".join(rng.choices("=[],;#-. \t\x00é9", k=rng.randrange(1, 9)))
         lines = lines or [""]
     return "\n".join(lines)
+
+
+def mutate_json(document: Any, rng: random.Random) -> Any:
+    """A copy with one or a few values anywhere in it exchanged for others, or left out."""
+    out = json.loads(json.dumps(document))
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        holder, key = out, rng.choice(list(out))
+        while isinstance(holder[key], dict | list) and holder[key] and rng.random() < 0.8:
+            holder = holder[key]
+            key = rng.choice(list(holder)) if isinstance(holder, dict) else rng.randrange(len(holder))
+        if rng.random() < 0.1 and len(holder) > 1:
+            del holder[key]
+        else:
+            holder[key] = copy.deepcopy(rng.choice(_VALUES))
+    return out
 
 
 def with_checksums(data: bytes) -> bytes:
