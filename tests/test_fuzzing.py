@@ -1,4 +1,4 @@
-"""Mutated images, cfg and weights files: none crashes, hangs, takes a gigabyte, or raises what is not ours.
+"""Mutated images, networks and models' descriptions: none crashes, hangs, takes a gigabyte, or raises what is not ours.
 
 A small part of it; ``make soak`` runs 20,000 cases (``LOOKOUT_SOAK``).
 """
@@ -9,7 +9,8 @@ import os
 
 import pytest
 
-from helpers.fuzzing import KINDS, fuzz, mutate, pictures, seeded
+from helpers.fuzzing import KINDS, fuzz, pictures, seeded
+from helpers.mutations import mutate, with_checksums
 
 CASES = int(os.environ.get("LOOKOUT_SOAK", "600"))
 AT_ONCE = 500
@@ -34,3 +35,12 @@ def test_a_case_is_the_same_every_time():
 def test_a_process_that_ends_is_noticed():
     with pytest.raises(AssertionError, match="nonsense"):
         fuzz("nonsense", 0, 1)
+
+
+def test_mutated_pngs_are_given_checksums_that_fit():
+    whole = next(data for data in pictures() if data.startswith(b"\x89PNG"))
+    width_changed = whole[:19] + b"\7" + whole[20:]
+    assert with_checksums(whole) == whole
+    assert with_checksums(width_changed)[:29] == width_changed[:29]
+    assert with_checksums(width_changed)[29:33] != whole[29:33]
+    assert with_checksums(width_changed)[33:] == whole[33:]

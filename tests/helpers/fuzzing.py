@@ -9,6 +9,7 @@ that it can be run again alone.
 from __future__ import annotations
 
 import faulthandler
+import io
 import json
 import os
 import random
@@ -17,25 +18,37 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image as Picture
 
 from helpers.darknet_weights import make_weights
-from helpers.tiny import CFG
+from helpers.image_files import exif
+from helpers.mutations import mutate, mutate_json, mutate_text, with_checksums
+from helpers.onnx_graphs import make_network
+from helpers.tiny import CFG, LABELS
 from lookout import images
-from lookout.engines import open_engine
-from lookout.errors import LookoutError
+from lookout.core.framing import Frame, InputFormat
+from lookout.detector import Detector
+from lookout.engines import NAMES, Engine, choose, open_engine
+from lookout.errors import LookoutError, MissingExtraError
 from lookout.models.darknet import ImportedNetwork, import_darknet, parse_cfg, weight_count
+from lookout.models.model import Model
+from lookout.models.onnx_file import OnnxNetwork, read_onnx
 
 LIMIT_S = 5.0
 LIMIT_BYTES = 1 << 30
 
-_NUMBERS = ("0", "-1", "1", "2", "7", "99999", "2147483647", "-2147483648", "1e30", "nan", "inf", "0x10", "", "٣")
+# So small that the pictures are decoded at 1/2 and 1/4 of their size.
+_LETTERBOX = InputFormat(12, 12, "letterbox", "bgr", 1.0)
+_STRETCH = InputFormat(8, 4, "stretch", "rgb", 1 / 255)
+
 _MANY_LAYERS = """
 [net]
 width=64
@@ -87,82 +100,56 @@ def seeded(kind: str, number: int) -> random.Random:
     return random.Random(f"{kind} {number}")  # noqa: S311  for tests
 
 
-def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
-    """A few of: bytes changed, parts cut, doubled, taken from another file, numbers set to extremes."""
-    out = bytearray(data)
-    for _ in range(rng.choice([1, 1, 2, 4, 16])):
-        at = rng.randrange(len(out) + 1)
-        if rng.random() < 0.5:
-            at = min(at, rng.randrange(64))  # headers decide most
-        length = rng.choice([1, 2, 4, 4, 8, 64, 1024])
-        match rng.randrange(7):
-            case 0:
-                out[at : at + 1] = bytes([rng.randrange(256)])
-            case 1:
-                del out[at:]
-            case 2:
-                del out[at : at + length]
-            case 3:
-                out[at:at] = out[at : at + length]
-            case 4:
-                other = rng.choice(others)
-                start = rng.randrange(len(other))
-                out[at : at + length] = other[start : start + length]
-            case 5:
-                size = rng.choice([1, 2, 4])
-                extreme = rng.choice([0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF])
-                out[at : at + size] = (extreme % 256**size).to_bytes(size, rng.choice(["big", "little"]))
-            case 6:
-                out[at:at] = rng.randbytes(length)
-    return bytes(out)
-
-
-def mutate_text(text: str, rng: random.Random) -> str:
-    """A few of: lines dropped, doubled, moved, cut; numbers replaced by others."""
-    lines = text.split("\n")
-    for _ in range(rng.choice([1, 1, 2, 4, 16])):
-        at = rng.randrange(len(lines))
-        match rng.randrange(6):
-            case 0:
-                del lines[at]
-            case 1:
-                lines.insert(at, lines[rng.randrange(len(lines))])
-            case 2:
-                lines[at] = lines[at][: rng.randrange(len(lines[at]) + 1)]
-            case 3:
-                lines[at] = re.sub(r"-?\d+", lambda _: rng.choice(_NUMBERS), lines[at], count=1)
-            case 4:
-                lines[at] = re.sub(r"-?\d+", lambda _: str(rng.randrange(-9, 70)), lines[at], count=1)
-            case 5:
-                lines[at] += "".join(rng.choices("=[],;#-. \t\x00é9", k=rng.randrange(1, 9)))
-        lines = lines or [""]
-    return "\n".join(lines)
-
-
 @cache
 def pictures() -> list[bytes]:
-    """Small pictures in every format that OpenCV writes."""
+    """Small pictures in every format and kind."""
     rng = np.random.default_rng(0)
     colour = cv2.resize(rng.integers(0, 256, (9, 12, 3), np.uint8), (48, 36))
     alpha = np.dstack([colour, colour[:, :, :1]])
     deep = colour.astype(np.uint16) * 257
     cases = [(".jpg", colour), (".png", colour), (".png", alpha), (".png", deep), (".png", colour[:, :, 0])]
-    cases += [
-        (".webp", colour),
-        (".webp", alpha),
-        (".bmp", colour),
-        (".tiff", colour),
-        (".tiff", deep),
-        (".gif", colour),
-    ]
+    cases += [(".webp", colour), (".webp", alpha), (".bmp", colour), (".tiff", colour), (".tiff", deep)]
     made = [cv2.imencode(suffix, pixels)[1].tobytes() for suffix, pixels in cases]
     progressive = cv2.imencode(".jpg", colour, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2])[1]
-    return [*made, progressive.tobytes()]
+    return [*made, progressive.tobytes(), *_rarer_pictures(colour)]
+
+
+def _rarer_pictures(colour: np.ndarray) -> list[bytes]:
+    picture, deep = Picture.fromarray(colour), Picture.fromarray(colour[:, :, 0].astype(">u2") * 257)
+    palette = picture.quantize(16)
+    frames: dict[str, Any] = {"save_all": True, "append_images": [Picture.fromarray(colour[::-1])]}
+    return [
+        _saved(picture, "JPEG", exif=exif(6)),
+        _saved(picture, "JPEG", exif=exif(5, "<", long=True)),
+        _saved(picture, "PNG", exif=exif(8)),
+        _saved(picture.convert("CMYK"), "JPEG"),
+        _saved(picture.convert("CMYK"), "JPEG", progressive=True),
+        _saved(palette, "PNG", transparency=3),
+        _saved(palette, "GIF"),
+        _saved(picture, "PNG", **frames),
+        _saved(picture, "GIF", **frames),
+        _saved(picture, "WEBP", **frames),
+        _saved(deep, "TIFF"),
+        _saved(picture, "TIFF", big_tiff=True),
+        _saved(palette, "TIFF", compression="tiff_lzw"),
+    ]
+
+
+def _saved(picture: Picture.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
 
 
 def try_image(rng: random.Random) -> None:
-    """Decode a mutated picture."""
-    images.decode(mutate(rng.choice(pictures()), rng, pictures()))
+    """Decode a mutated picture: half of them for a network, which is then fed with it."""
+    data = mutate(rng.choice(pictures()), rng, pictures())
+    if rng.random() < 0.5:
+        data = with_checksums(data)
+    input_format = rng.choice([None, None, _LETTERBOX, _STRETCH])
+    image = images.decode(data, input_format=input_format)
+    if input_format:
+        images.fill(image.pixels_bgr, Frame.of(image.size_wh, input_format), input_format)
 
 
 @cache
@@ -194,20 +181,94 @@ def try_weights(rng: random.Random) -> None:
     run(import_darknet(text, mutated))
 
 
-def run(imported: ImportedNetwork) -> None:
-    """One inference with the first engine, where the network's input is small."""
+@cache
+def onnx_networks() -> list[bytes]:
+    """Small networks of several families, of fixed and of open sizes."""
+    names = {"names": "{0: 'square', 1: 'circle', 2: 'line'}", "imgsz": "[64, 96]"}
+    zeros = {
+        shape: np.zeros(shape, np.float32) for shape in [(1, 7, 126), (1, 126, 8), (1, 5, 6), (1, 5, 3), (1, 5, 4)]
+    }
+    open_wh = ("batch", 3, "height", "width")
+    return [
+        make_network({"o": zeros[1, 7, 126]}, metadata=names),
+        make_network({"o": zeros[1, 7, 126]}, open_wh, shapes={"o": ["batch", 7, "cells"]}, metadata=names),
+        make_network({"o": zeros[1, 126, 8]}),
+        make_network({"o": zeros[1, 5, 6]}, metadata=names),
+        make_network({"logits": zeros[1, 5, 3], "boxes": zeros[1, 5, 4]}),
+        make_network(
+            {"labels": np.zeros((1, 5), np.int64), "boxes": zeros[1, 5, 4], "scores": zeros[1, 5, 3][:, :, 0]}
+        ),
+    ]
+
+
+def try_onnx(rng: random.Random) -> None:
+    """Read a mutated ONNX file, and detect with it in each engine."""
+    classes = rng.choice([None, 3])
+    found = read_onnx(mutate(rng.choice(onnx_networks()), rng, onnx_networks()), "mutated.onnx", classes=classes)
+    run(found, [name for name in NAMES if is_installed(name)])
+
+
+def run(imported: ImportedNetwork | OnnxNetwork, engines: Sequence[str | None] = (None,)) -> None:
+    """One detection with each engine, where the network's input is small. The first error is raised after the last."""
     width, height = imported.input_format.size_wh
     if width * height > 128 * 128:
         return
+    refusals = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        path.write_bytes(imported.onnx)
-        engine = open_engine(None, path, threads=1)
-        engine.infer(np.full((1, 3, height, width), 0.5, np.float32))
+        (Path(folder) / "network.onnx").write_bytes(imported.onnx)
+        labels = tuple(map(str, range(imported.head.classes)))
+        model = Model("mutated", Path(folder), "0" * 64, imported.input_format, imported.head, labels)
+        for name in engines:
+            try:
+                detect(model, open_engine(name, model.network, threads=1))
+            except LookoutError as error:
+                refusals.append(error)
+    if refusals:
+        raise refusals[0]
+
+
+def detect(model: Model, engine: Engine) -> None:
+    """One detection; the engine is closed."""
+    try:
+        Detector(model, engine).detect(np.full((48, 64, 3), 128, np.uint8))
+    finally:
         engine.close()
 
 
-KINDS: dict[str, Callable[[random.Random], None]] = {"images": try_image, "cfg": try_cfg, "weights": try_weights}
+def is_installed(engine: str) -> bool:
+    """Whether the engine is there to be fuzzed."""
+    try:
+        choose(engine)
+    except MissingExtraError:
+        return False
+    return True
+
+
+@cache
+def model_files() -> tuple[bytes, str]:
+    """``network.onnx`` and ``model.json`` of the small network."""
+    imported = import_darknet(CFG, make_weights(CFG))
+    return imported.onnx, Model("tiny", Path(), "0" * 64, imported.input_format, imported.head, LABELS).description()
+
+
+def try_model(rng: random.Random) -> None:
+    """Open a model whose ``model.json`` is mutated, as text or value by value, and detect with it."""
+    network, text = model_files()
+    text = mutate_text(text, rng) if rng.random() < 0.5 else json.dumps(mutate_json(json.loads(text), rng))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "network.onnx").write_bytes(network)
+        (Path(folder) / "model.json").write_text(text, "utf-8", errors="replace")
+        model = Model.open(Path(folder))
+        detect(model, open_engine(None, model.network, threads=1))
+
+
+KINDS: dict[str, Callable[[random.Random], None]] = {
+    "images": try_image,
+    "cfg": try_cfg,
+    "weights": try_weights,
+    "onnx": try_onnx,
+    "model": try_model,
+}
 
 
 @contextmanager

@@ -8,9 +8,10 @@ import zlib
 ORIENTATION = 0x0112
 
 
-def exif(orientation: int, order: str = ">") -> bytes:
-    """An EXIF block (a TIFF without pixels) that says how the camera was held."""
-    entry = struct.pack(f"{order}HHIHH", ORIENTATION, 3, 1, orientation, 0)
+def exif(orientation: int, order: str = ">", *, long: bool = False, tag: int = ORIENTATION) -> bytes:
+    """An EXIF block (a TIFF without pixels) that says how the camera was held, in a SHORT or a LONG."""
+    value = struct.pack(f"{order}I" if long else f"{order}HH", *((orientation,) if long else (orientation, 0)))
+    entry = struct.pack(f"{order}HHI", tag, 4 if long else 3, 1) + value
     beginning = b"MM\0*" if order == ">" else b"II*\0"
     return beginning + struct.pack(f"{order}IH", 8, 1) + entry + struct.pack(f"{order}I", 0)
 
@@ -25,12 +26,15 @@ def chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def png_that_claims(width: int, height: int, rows: int = 1) -> bytes:
-    """A PNG of black, which has this many of the rows that its header promises."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    packer = zlib.compressobj(9)
-    pixels = b"".join(packer.compress(bytes(width * 3 + 1)) for _ in range(rows)) + packer.flush()
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+def png_that_claims(
+    width: int, height: int, rows: int = 1, *, bits: int = 8, kind: int = 2, channels: int = 3, between: bytes = b""
+) -> bytes:
+    """A PNG of zeros, which has this many of the rows that its header promises; ``between``: before the pixels."""
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    packer = zlib.compressobj(1)
+    row = bytes(width * channels * bits // 8 + 1)
+    pixels = b"".join(packer.compress(row) for _ in range(rows)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + between + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 def gif_that_claims(screen_wh: tuple[int, int], frame_wh: tuple[int, int]) -> bytes:

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -115,7 +116,10 @@ def test_sixteen_bits_are_scaled_and_rounded():
     values = np.array([[0, 128, 129, 257, 32768, 65278, 65407, 65535]], np.uint16)
     expected = [0, 0, 1, 1, 128, 254, 255, 255]
     assert pixels_of(encode(".png", values))[0, :, 1].tolist() == expected
-    assert pixels_of(pillows(values, "TIFF"))[0, :, 1].tolist() == expected
+    for order, beginning in (("<", b"II"), (">", b"MM")):
+        data = pillows(values.astype(f"{order}u2"), "TIFF")
+        assert data.startswith(beginning)
+        assert pixels_of(data)[0, :, 1].tolist() == expected
 
 
 @pytest.mark.parametrize("values", [[0.0, 255.0], [-0.5, 1.0], [0.0, float("nan")], [0.0, float("inf")]], ids=str)
@@ -295,33 +299,60 @@ BOMBS = {
     "jpeg": lambda: jpeg_that_claims(30_000, 30_000),
 }
 
-REFUSE = """
-import resource, sys
+# getrusage's peak is no use here: a process inherits it from the one that starts it.
+DECODE = """
+import re, sys
 from lookout import images
 from lookout.errors import ImageError
 from PIL import BmpImagePlugin, GifImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-def kilobytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+def peak_kilobytes():
+    with open("/proc/self/status") as file:
+        return int(re.search(r"VmHWM:\\s+(\\d+) kB", file.read())[1])
 
 data = sys.stdin.buffer.read()
-before = kilobytes()
+before = peak_kilobytes()
 try:
-    images.decode(data)
+    outcome = images.decode(data).size_wh
 except ImageError as error:
-    print(kilobytes() - before, error)
+    outcome = error
+print(before, peak_kilobytes(), outcome)
 """
 
+on_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="its peak of memory is asked of /proc")
 
+
+def decode_in_a_process(data):
+    """Its most memory before and after, in kilobytes, and what came of it."""
+    answer = subprocess.run([sys.executable, "-c", DECODE], input=data, capture_output=True, check=True, timeout=60)
+    assert answer.stderr == b""
+    before, after, outcome = answer.stdout.decode().split(maxsplit=2)
+    return int(before), int(after), outcome
+
+
+@on_linux
 @pytest.mark.parametrize("make_image", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_costs_nothing(make_image):
     data = make_image()
     assert len(data) < 5_000_000
-    answer = subprocess.run([sys.executable, "-c", REFUSE], input=data, capture_output=True, check=True, timeout=60)
-    kilobytes, message = answer.stdout.decode().split(maxsplit=1)
+    before, after, message = decode_in_a_process(data)
     assert "pixels" in message
-    assert int(kilobytes) < 100 * 1024
-    assert answer.stderr == b""
+    assert after - before < 100 * 1024
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("bits", "kind", "between"),
+    [(8, 2, b""), (8, 6, b""), (16, 4, b""), (8, 3, chunk(b"PLTE", bytes(6)) + chunk(b"tRNS", b"\0"))],
+    ids=["rgb", "rgba", "grey and alpha, 16 bits", "palette, transparent"],
+)
+def test_the_largest_png_takes_well_under_a_gigabyte(bits, kind, between):
+    channels = {2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    data = png_that_claims(8000, 8000, rows=8000, bits=bits, kind=kind, channels=channels, between=between)
+    assert len(data) < 2_000_000
+    _, after, outcome = decode_in_a_process(data)
+    assert outcome.strip() == "(8000, 8000)"
+    assert after < 640 * 1024
 
 
 def test_a_jpeg_of_endless_scans_is_refused():
@@ -330,6 +361,19 @@ def test_a_jpeg_of_endless_scans_is_refused():
     last = data[data.rindex(b"\xff\xda") : -2]
     with pytest.raises(ImageError, match="more than 100 scans"):
         images.decode(data[:-2] + last * 100 + data[-2:])
+
+
+def test_the_larger_a_jpeg_the_fewer_scans_are_taken():
+    """As many as encoders make of any size; more would be seconds of the largest."""
+    data = encode(".jpg", np.zeros((8000, 8000), np.uint8), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    most = data[:-2] + last * (20 - data.count(b"\xff\xda")) + data[-2:]
+    assert images.decode(most).size_wh == (8000, 8000)
+    with pytest.raises(ImageError, match="of 8000 x 8000 pixels has more than 20 scans"):
+        images.decode(most[:-2] + last + most[-2:])
+    small = encode(".jpg", PICTURE, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    last = small[small.rindex(b"\xff\xda") : -2]
+    assert images.decode(small[:-2] + last * 80 + small[-2:]).size_wh == (WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize("filler", [b"\xff", b"\xff\x00", b"\xff\x01", b"\xff\xfe\0\2"], ids=repr)
@@ -373,9 +417,9 @@ UPRIGHT = {
 }
 
 
-def exif_in_jpeg(orientation, order=">"):
+def exif_in_jpeg(orientation, order=">", *, long=False):
     data = encode(".jpg")
-    return data[:2] + segment(0xE1, b"Exif\0\0" + exif(orientation, order)) + data[2:]
+    return data[:2] + segment(0xE1, b"Exif\0\0" + exif(orientation, order, long=long)) + data[2:]
 
 
 def exif_in_png(orientation):
@@ -397,6 +441,8 @@ def tag_in_tiff(orientation):
 ORIENTED = {
     "jpeg": (exif_in_jpeg, encode(".jpg")),
     "jpeg, little-endian": (lambda orientation: exif_in_jpeg(orientation, "<"), encode(".jpg")),
+    "jpeg, as a long": (lambda orientation: exif_in_jpeg(orientation, long=True), encode(".jpg")),
+    "jpeg, as a long, little-endian": (lambda orientation: exif_in_jpeg(orientation, "<", long=True), encode(".jpg")),
     "png": (exif_in_png, encode(".png")),
     "png, at its end": (exif_at_the_end_of_png, encode(".png")),
     "webp": (lambda orientation: pillows(RGB, "WEBP", lossless=True, exif=exif(orientation)), encode(".png")),
@@ -410,6 +456,16 @@ def test_pictures_are_turned_upright(make_image, upright, orientation):
     image = images.decode(make_image(orientation))
     np.testing.assert_array_equal(image.pixels_bgr, UPRIGHT[orientation](pixels_of(upright)))
     assert image.size_wh == images.size_wh(image.pixels_bgr)
+
+
+def test_a_second_exif_block_without_an_orientation_changes_nothing():
+    data = exif_in_jpeg(6)
+    end_of_first = 4 + int.from_bytes(data[4:6])
+    seconds = [segment(0xE1, b"Exif\0\0" + block) for block in (exif(3, tag=0x0100), b"MM\0*", exif(3))]
+    doubled = [data[:end_of_first] + second + data[end_of_first:] for second in seconds]
+    upright = pixels_of(encode(".jpg"))
+    for orientation, both in zip((6, 6, 3), doubled, strict=True):
+        np.testing.assert_array_equal(pixels_of(both), UPRIGHT[orientation](upright))
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])

@@ -2,7 +2,8 @@
 
 OpenCV decodes JPEG: it is the fastest, and decodes at 1/2, 1/4 or 1/8 of the size for less. Pillow decodes the rest
 (PNG, WebP, BMP, TIFF, and GIF's first frame), where OpenCV leaves transparent GIFs, TIFFs with alpha, and TIFFs of
-numbers other than 8 and 16 bits wrong or undone. Both refuse a truncated file.
+numbers other than 8 and 16 bits wrong or undone. Both refuse a file that is cut off. A JPEG that is cut and then given
+an end (FFD9), as repair tools do, is taken: libjpeg fills what it lacks with grey, or leaves it coarse.
 """
 
 from __future__ import annotations

@@ -21,12 +21,15 @@ _ALONE = {0x01, *range(0xD0, 0xD8)}  # TEM, RST: without a length
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ENDS = {0xD8, 0xD9}  # another image's begin, or this one's end
 _SOS, _APP1 = 0xDA, 0xE1
-_ORIENTATION, _SHORT = 0x0112, 3
+_ORIENTATION = 0x0112
+_FORMATS = {3: "H", 4: "I"}  # SHORT as EXIF has it, LONG as some programs write it
 
 # Files hold some dozens of segments, or some hundreds with a large colour profile.
 _MOST_SEGMENTS = 4096
-# Encoders make about ten. Each is a pass over all the pixels that may be coded in a few bytes: a bomb of time.
-_MOST_SCANS = 100
+# Each scan is a pass over all the pixels that may be coded in a few bytes: a bomb of time. Encoders make about ten,
+# and 18 of four channels, so that many are taken of any picture; more of a small one.
+_MOST_SCANS, _ALWAYS_SCANS = 100, 20
+_MOST_SCANNED_PIXELS = 1_280_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def read_header(data: bytes) -> Header:
     frame, orientation, scans = None, 1, 0
     for marker, content in _segments(data):
         if marker == _APP1 and content.startswith(b"Exif\0\0"):
-            orientation = _exif_orientation(content[6:])
+            orientation = _exif_orientation(content[6:]) or orientation  # a second block may be without
         elif marker in _FRAMES and frame is None and len(content) >= 6:
             _, height, width, components = struct.unpack_from(">BHHB", content)
             frame = width, height
@@ -62,11 +65,16 @@ def read_header(data: bytes) -> Header:
             scans += 1
             if frame is None or content[:1] == bytes([in_one_scan or 0]):
                 break
-            if scans > _MOST_SCANS:
-                raise ImageError(f"the JPEG has more than {_MOST_SCANS} scans: store it anew")
+            if scans > (most := _most_scans(*frame)):
+                width, height = frame
+                raise ImageError(f"the JPEG of {width} x {height} pixels has more than {most} scans: store it anew")
     if frame is None:
         raise ImageError("the JPEG is truncated or damaged: it does not say how large it is")
     return Header(frame, orientation)
+
+
+def _most_scans(width: int, height: int) -> int:
+    return min(_MOST_SCANS, max(_ALWAYS_SCANS, _MOST_SCANNED_PIXELS // max(1, width * height)))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -87,16 +95,16 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     raise ImageError(f"the JPEG has more than {_MOST_SEGMENTS} segments: store it anew")
 
 
-def _exif_orientation(tiff: bytes) -> int:
-    """The orientation in the first directory of a TIFF, 1 where there is none or the block is damaged."""
+def _exif_orientation(tiff: bytes) -> int | None:
+    """The orientation in the first directory of a TIFF, None where there is none or the block is damaged."""
     order = ">" if tiff.startswith(b"MM") else "<"
     try:
         (directory,) = struct.unpack_from(f"{order}4xI", tiff)
         (count,) = struct.unpack_from(f"{order}H", tiff, directory)
         for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
-            if (tag, kind) == (_ORIENTATION, _SHORT):
-                return int(value)
+            tag, kind = struct.unpack_from(f"{order}HH", tiff, entry)
+            if tag == _ORIENTATION and kind in _FORMATS:
+                return int(struct.unpack_from(order + _FORMATS[kind], tiff, entry + 8)[0])
     except struct.error:
         pass  # such a picture is shown as it is stored, by other programs too
-    return 1
+    return None

@@ -36,6 +36,7 @@ _BEGINNINGS = {
 }
 _PNG_END = b"IEND\xaeB`\x82"
 _WHITE = (255, 255, 255)
+_STRIP_PIXELS = 1 << 20
 _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 0x0112, 0x0142, 0x0143
 
 _NOWHERE = logging.NullHandler()
@@ -128,15 +129,30 @@ def _orientation(picture: Picture) -> int:
 
 
 def _to_bgr(picture: Picture) -> ImageArray:
-    if picture.mode.startswith("I;16"):
-        return _grey(np.asarray(picture), 65535)
-    if picture.mode == "F":
-        return _grey(np.asarray(picture), 1)
-    if picture.mode == "I":
+    """The picture in BGR, strip by strip: whole copies in between would take a gigabyte of the largest."""
+    width, height = picture.size
+    pixels_bgr = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        pixels_bgr[top:bottom] = _strip_to_bgr(picture.crop((0, top, width, bottom)))
+    return pixels_bgr
+
+
+def _strip_to_bgr(strip: Picture) -> ImageArray:
+    if strip.mode.startswith("I;16"):
+        return _grey(np.asarray(strip).astype(np.uint16), 65535)  # in this machine's byte order, as OpenCV takes it
+    if strip.mode == "F":
+        return _grey(np.asarray(strip), 1)
+    if strip.mode == "I":
         raise ValueError("numbers of 32 bits are not taken")
-    if picture.has_transparency_data:
-        picture = _on_white(picture.convert("RGBA"))
-    return cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False)
+    if strip.has_transparency_data:
+        strip = _on_white(_in_mode("RGBA", strip))
+    return cv2.cvtColor(np.asarray(_in_mode("RGB", strip)), cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False)
+
+
+def _in_mode(mode: str, picture: Picture) -> Picture:
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _grey(values: np.ndarray, white: int) -> ImageArray:
