@@ -3,7 +3,7 @@
 #   make demo                                    compare local and remote execution, on what comes with the package
 #   make demo IMAGES=photos MODEL=network.cfg    the same on your pictures, with your model
 #   make test                                    the whole test suite
-#   make soak                                    20,000 mutated images, cfg and weights files (minutes)
+#   make soak                                    20,000 mutated images, networks and descriptions (minutes)
 #   make check                                   format, lint, types, import layers, then the tests
 #   make clean                                   remove the virtual environment and what tools left
 

@@ -34,7 +34,8 @@ def network(inputs, outputs, initializers=(), metadata=None, kind=TensorProto.FL
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in part.items()] for part in (inputs, outputs)
     ]
     tensors = [numpy_helper.from_array(np.zeros(shape, np.float32), name) for name, shape in initializers]
-    model = helper.make_model(helper.make_graph([], "graph", *values, tensors))
+    nodes = [helper.make_node("Identity", [next(iter(inputs))], [name]) for name in outputs if inputs]
+    model = helper.make_model(helper.make_graph(nodes, "graph", *values, tensors))
     helper.set_model_props(model, metadata or {})
     return model.SerializeToString()
 

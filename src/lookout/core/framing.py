@@ -37,7 +37,7 @@ class InputFormat:
     padding: int = 114
 
     def __post_init__(self) -> None:
-        if not all(isinstance(side, int) and 0 < side <= LARGEST_SIDE for side in self.size_wh):
+        if not all(type(side) is int and 0 < side <= LARGEST_SIDE for side in self.size_wh):
             raise ValueError(f"an input of {self.width} x {self.height} is none that Lookout runs")
         if self.framing not in get_args(Framing) or self.channels not in ("rgb", "bgr"):
             raise ValueError(f"there is no framing {self.framing!r} with channels {self.channels!r}")

@@ -11,6 +11,7 @@ import io
 import logging
 import struct
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -66,7 +67,7 @@ def decode(data: bytes, limits: ImageLimits) -> tuple[ImageArray, int]:
     _silence()
     try:
         picture = _image_file(kind)(io.BytesIO(data))
-        limits.check_size(picture.size)
+        _of_kind(limits, kind).check_size(picture.size)
         _check_tiles(picture, limits)
         picture.load()
         orientation = _orientation(picture)
@@ -78,6 +79,11 @@ def decode(data: bytes, limits: ImageLimits) -> tuple[ImageArray, int]:
     if kind == "PNG" and data.rfind(_PNG_END) < 0:  # Pillow is content with all the pixels
         raise ImageError("the PNG is truncated: its end is missing")
     return pixels_bgr, orientation
+
+
+def _of_kind(limits: ImageLimits, kind: str) -> ImageLimits:
+    """The limits for a kind: WebP's decoder holds four pictures of four bytes a pixel at once."""
+    return replace(limits, max_pixels=limits.max_pixels * 3 // 4) if kind == "WebP" else limits
 
 
 def _silence() -> None:

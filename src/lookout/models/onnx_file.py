@@ -61,6 +61,7 @@ def read_onnx(data: bytes, name: str, *, family: OnnxFamily | None = None, class
         head = recognise(outputs, size_wh, count)
     if head is None:
         raise _unknown(before, name, family)
+    _check(model, name)
     input_format = input_format_of(DetrHead(count) if finished else head, size_wh)
     changed = _signature(model) != before
     return OnnxNetwork(model.SerializeToString() if changed else data, input_format, head, labels)
@@ -83,6 +84,16 @@ def _parse(data: bytes, name: str) -> Any:
         del model.graph.input[:]
         model.graph.input.extend(inputs)
     return model
+
+
+def _check(model: Any, name: str) -> None:
+    """Refuse a graph that contradicts itself: OpenCV's reader crashes on some of them."""
+    from onnx import checker
+
+    try:
+        checker.check_model(model)
+    except (checker.ValidationError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{name} is a damaged network ({str(error).splitlines()[0]}): export it again") from error
 
 
 def _labels(metadata: Mapping[str, str], name: str) -> tuple[str, ...] | None:
