@@ -252,7 +252,15 @@ def test_bytes_over_the_limit_are_refused_before_they_are_looked_at():
         images.decode(data + b"\0", limits=limits)
 
 
-@pytest.mark.parametrize("suffix", sorted(images.SUFFIXES))
+def test_webp_has_three_quarters_of_the_pixels_as_its_decoder_holds_more():
+    data = encode(".webp")
+    limits = images.ImageLimits(max_pixels=WIDTH * HEIGHT * 4 // 3)
+    assert images.decode(data, limits=limits).size_wh == (WIDTH, HEIGHT)
+    with pytest.raises(ImageError, match=r"pixels; at most 2,304 are taken"):
+        images.decode(data, limits=images.ImageLimits(max_pixels=WIDTH * HEIGHT))
+
+
+@pytest.mark.parametrize("suffix", sorted(images.SUFFIXES - {".webp"}))
 def test_pixels_over_the_limit_are_refused(suffix):
     data = encode(suffix)
     assert images.decode(data, limits=images.ImageLimits(max_pixels=WIDTH * HEIGHT)).size_wh == (WIDTH, HEIGHT)
