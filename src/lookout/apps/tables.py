@@ -55,7 +55,10 @@ def _table(rows: Iterable[Row], columns: Mapping[str, str]) -> Table:
 
 
 def _number(row: Row, field: str) -> str:
-    return f"{getattr(row.summary, field):.2f}" if row.summary else "-"
+    if row.summary is None:
+        return "-"
+    # One sample has a value, and nothing to say of how values spread.
+    return f"{getattr(row.summary, field):.2f}" if row.summary.n > 1 or field == "mean" else ""
 
 
 def _footer(report: Report) -> Iterable[str]:
