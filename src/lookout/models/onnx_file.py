@@ -49,6 +49,7 @@ def read_onnx(data: bytes, name: str, *, family: OnnxFamily | None = None, class
         raise ModelError(f"{name} is a network to {metadata['task']}: export one for the task detect")
     before = _signature(model)
     size_wh = _fix_input(model, metadata, name)
+    _check(model, name)
     finished = _join_finished_boxes(model)
     _keep_decoded_output(model)
     outputs = _shapes(model.graph.output)
@@ -61,7 +62,6 @@ def read_onnx(data: bytes, name: str, *, family: OnnxFamily | None = None, class
         head = recognise(outputs, size_wh, count)
     if head is None:
         raise _unknown(before, name, family)
-    _check(model, name)
     input_format = input_format_of(DetrHead(count) if finished else head, size_wh)
     changed = _signature(model) != before
     return OnnxNetwork(model.SerializeToString() if changed else data, input_format, head, labels)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lookout.core.framing import LARGEST_SIDE
 from lookout.models.darknet.cfg import Section
 from lookout.models.darknet.layers import Layer, Plan, Shape
 from lookout.models.darknet.sections import read_layer
@@ -52,6 +53,9 @@ def _read_net(net: Section) -> tuple[Shape, bool]:
     if net.name not in ("net", "network"):
         raise net.error("comes first, where [net] should be: is it the whole file?")
     images = Shape(net.integer("channels", 3), net.integer("height", least=1), net.integer("width", least=1))
+    for key, side in (("width", images.width), ("height", images.height)):
+        if side > LARGEST_SIDE:
+            raise net.error(f"{key}={side} is more than the {LARGEST_SIDE} that Lookout runs", key)
     if images.channels != 3:
         raise net.error(f"has channels={images.channels}; Lookout detects in colour pictures only", "channels")
     _check_size(net, images)
