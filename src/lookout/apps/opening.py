@@ -29,24 +29,21 @@ def take_model(settings: dict[str, Any]) -> Model:
     return load_model(**{name: settings.pop(name) for name in ("model", "labels", "head", "offline")})
 
 
-def load_detector(  # noqa: PLR0913  the options, each by its name
+def load_detector(
     *,
-    model: str,
-    labels: Path | None,
-    head: OnnxFamily | None,
-    offline: bool,
     engine: str | None,
     threads: int | None,
     confidence: float,
     iou: float,
     classes: Sequence[str],
     max_detections: int,
+    **model: Any,
 ) -> Detector:
-    """The detector that ``options.detection`` asks for."""
+    """The detector that ``options.detection`` asks for; ``model`` are the settings of ``options.model`` in it."""
     from lookout.detector import open_detector
     from lookout.loading import select
 
-    loaded = load_model(model, labels, head, offline=offline)
+    loaded = load_model(**model)
     return open_detector(loaded, engine, threads, select(loaded, confidence, iou, _split(classes), max_detections))
 
 
