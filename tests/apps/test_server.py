@@ -16,7 +16,7 @@ pytest.importorskip("flask", reason="the extra server is not installed")
 from flask.testing import FlaskClient
 
 from helpers.tiny import CONFIDENCE, make_model, make_picture
-from lookout.apps.server import MAX_BODY_BYTES, create_app
+from lookout.apps.server.app import MAX_BODY_BYTES, create_app
 from lookout.core.selection import Selection
 from lookout.detector import Detector, open_detector
 from lookout.errors import EngineError
