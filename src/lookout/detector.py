@@ -64,28 +64,29 @@ class Detector:
         self.engine = engine
         self.selection = selection or Selection()
 
-    def detect(self, image: Source) -> Result:
+    def detect(self, image: Source, selection: Selection | None = None) -> Result:
         """Find the objects in an image: a file, the bytes of one, or its pixels (BGR, uint8, (height, width, 3)).
 
+        ``selection``: what counts as an object in this image; None for what the detector was made with.
         Raises ``ImageError`` when it is none, ``EngineError`` when the network can't be run.
         """
         clock = _StageClock()
         if isinstance(image, np.ndarray):
             decoded = images.Image(_checked(image), images.size_wh(image))
-            return Result(self._detect(decoded, clock), clock.timings, decoded.size_wh, image)
+            return Result(self._detect(decoded, clock, selection), clock.timings, decoded.size_wh, image)
         data = image if isinstance(image, bytes) else images.read(Path(image))
         with clock.stage("decode"):
             decoded = images.decode(data, input_format=self.model.input_format)
-        return Result(self._detect(decoded, clock), clock.timings, decoded.size_wh, data)
+        return Result(self._detect(decoded, clock, selection), clock.timings, decoded.size_wh, data)
 
-    def _detect(self, image: images.Image, clock: _StageClock) -> tuple[Detection, ...]:
+    def _detect(self, image: images.Image, clock: _StageClock, selection: Selection | None) -> tuple[Detection, ...]:
         with clock.stage("preprocess"):
             frame = Frame.of(image.size_wh, self.model.input_format)
             blob = images.fill(image.pixels_bgr, frame, self.model.input_format)
         with clock.stage("inference"):
             outputs = self.engine.infer(blob)
         with clock.stage("postprocess"):
-            return self._objects(self._candidates(outputs), frame)
+            return self._objects(self._candidates(outputs, selection or self.selection), frame)
 
     def warm_up(self) -> None:
         """Run the network once on nothing, so that the first image doesn't pay for its set-up."""
@@ -95,8 +96,8 @@ class Detector:
         """Give the engine's memory back."""
         self.engine.close()
 
-    def _candidates(self, outputs: list[FloatArray]) -> Candidates:
-        head, wanted = self.model.head, self.selection
+    def _candidates(self, outputs: list[FloatArray], wanted: Selection) -> Candidates:
+        head = self.model.head
         try:
             found = decode(
                 head, outputs, self.model.input_format.size_wh, wanted.confidence, every_class=wanted.every_class
@@ -120,10 +121,14 @@ class Detector:
 
 
 def open_detector(
-    model: Model, engine: str | None = None, threads: int | None = None, selection: Selection | None = None
+    model: Model,
+    engine: str | None = None,
+    threads: int | None = None,
+    selection: Selection | None = None,
+    at_once: int = 1,
 ) -> Detector:
     """A detector of a model in the engine of that name (see ``engines.open_engine``)."""
-    return Detector(model, open_engine(engine, model.network, threads), selection)
+    return Detector(model, open_engine(engine, model.network, threads, at_once), selection)
 
 
 def _checked(pixels: images.ImageArray) -> images.ImageArray:

@@ -98,7 +98,9 @@ def test_the_input_is_left_as_it_was(engine):
     np.testing.assert_array_equal(blob, BLOBS[0])
 
 
-def test_eight_threads_each_get_the_outputs_of_their_own_input(engine):
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_eight_threads_each_get_the_outputs_of_their_own_input(name, network, at_once):
+    engine = open_engine(name, network, 1, at_once)
     count, rounds = 8, 25
     expected = [engine.infer(blob) for blob in BLOBS]
     start = threading.Barrier(count)
@@ -114,6 +116,9 @@ def test_eight_threads_each_get_the_outputs_of_their_own_input(engine):
     for index, outputs in answers:
         for output, alone in zip(outputs, expected[index], strict=True):
             np.testing.assert_array_equal(output, alone)
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.infer(BLOBS[0])
 
 
 def test_two_networks_in_one_engine_do_not_mix(name, tmp_path):
@@ -206,15 +211,15 @@ def test_an_engine_is_opened_as_it_is_chosen(network, monkeypatch):
 class Recorder:
     """In the place of an engine: keeps what it was opened with."""
 
-    def __init__(self, network, threads):
-        self.opened_with = network, threads
+    def __init__(self, network, threads, at_once):
+        self.opened_with = network, threads, at_once
 
 
 @pytest.mark.parametrize(("asked", "given"), [(3, 3), (1, 1), (None, 5)])
 def test_threads_are_those_asked_for_or_all_cores(monkeypatch, asked, given):
     monkeypatch.setattr(engines, "_opener", lambda name: Recorder)
     monkeypatch.setattr(engines, "available_cores", lambda: 5)
-    assert open_engine("opencv", Path("network.onnx"), asked).opened_with == (Path("network.onnx"), given)
+    assert open_engine("opencv", Path("network.onnx"), asked, 2).opened_with == (Path("network.onnx"), given, 2)
 
 
 def test_available_cores_are_those_of_the_process(monkeypatch):

@@ -17,7 +17,7 @@ from lookout.errors import MissingExtraError, UnknownEngineError, UsageError
 
 
 class Engine(Protocol):
-    """A network that is loaded and ready. ``infer`` may be called from many threads."""
+    """A network that is loaded and ready. ``infer`` may be called from many threads; beyond ``at_once`` they queue."""
 
     @property
     def name(self) -> str:
@@ -52,15 +52,16 @@ def choose(name: str | None = None) -> str:
     return name
 
 
-def open_engine(name: str | None, network: Path, threads: int | None = None) -> Engine:
+def open_engine(name: str | None, network: Path, threads: int | None = None, at_once: int = 1) -> Engine:
     """Load the network into the engine of that name (see ``choose``).
 
-    ``threads``: how many cores one inference may use; None for all that this process may run on.
+    ``threads``: how many cores one inference may use; None for all that this process may run on. ``at_once``: how
+    many inferences must be able to run beside each other; OpenCV holds the network that many times.
     Raises ``EngineError`` where the engine refuses the network.
     """
     if threads is not None and not 1 <= threads <= _MOST_THREADS:
         raise UsageError(f"threads is {threads}: give a number from 1 to {_MOST_THREADS}, or none for all cores")
-    return _opener(choose(name))(network, threads or available_cores())
+    return _opener(choose(name))(network, threads or available_cores(), at_once)
 
 
 def available_cores() -> int:
@@ -68,7 +69,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _opener(name: str) -> Callable[[Path, int], Engine]:
+def _opener(name: str) -> Callable[[Path, int, int], Engine]:
     # Each engine is imported only when it is used: they are heavy, and two of them optional.
     if name == "onnxruntime":
         from lookout.engines.onnx_runtime import OnnxRuntimeEngine

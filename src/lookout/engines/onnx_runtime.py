@@ -18,11 +18,11 @@ import onnxruntime as ort
 
 
 class OnnxRuntimeEngine:
-    """ONNX Runtime on the CPU."""
+    """ONNX Runtime on the CPU. One session runs as many inferences at once as it is asked for."""
 
     name = "onnxruntime"
 
-    def __init__(self, network: Path, threads: int) -> None:
+    def __init__(self, network: Path, threads: int, at_once: int = 1) -> None:  # noqa: ARG002  the protocol's
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from lookout.core.detections import FloatArray
+from lookout.engines.lending import Lending
 from lookout.errors import EngineError
 
 
@@ -17,32 +17,32 @@ class OpenCvEngine:
 
     name = "opencv"
 
-    def __init__(self, network: Path, threads: int) -> None:
+    def __init__(self, network: Path, threads: int, at_once: int = 1) -> None:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it has to say comes back as exceptions
-        cv2.setNumThreads(threads)  # OpenCV knows one number of threads for the whole process
+        # OpenCV knows one number of threads for the whole process. Of inferences that run at once the first takes
+        # them all, and the others stay on the thread that they were called on.
+        cv2.setNumThreads(threads)
         try:
-            self._net: cv2.dnn.Net | None = cv2.dnn.readNetFromONNX(str(network))
-            self._outputs = self._net.getUnconnectedOutLayersNames()
+            # A cv2.dnn.Net keeps its input, so that each runs one inference at a time.
+            nets = [cv2.dnn.readNetFromONNX(str(network)) for _ in range(at_once)]
+            self._outputs = nets[0].getUnconnectedOutLayersNames()
         except cv2.error as error:
             raise EngineError(f"OpenCV can't load the network: {_first_line(error)}; another engine may") from error
-        self._lock = threading.Lock()  # a cv2.dnn.Net keeps its input: one inference at a time
+        self._nets = Lending(nets)
 
     def infer(self, blob: FloatArray) -> list[FloatArray]:
         """See ``Engine``."""
         try:
-            with self._lock:
-                if self._net is None:
-                    raise EngineError("the engine is closed: open another")
-                self._net.setInput(blob)
-                outputs = self._net.forward(self._outputs)
+            with self._nets.lend() as net:
+                net.setInput(blob)
+                outputs = net.forward(self._outputs)
         except cv2.error as error:
             raise EngineError(f"OpenCV can't run the network: {_first_line(error)}; another engine may") from error
         return [np.asarray(output, np.float32) for output in outputs]
 
     def close(self) -> None:
         """See ``Engine``."""
-        with self._lock:
-            self._net = None
+        self._nets.close()
 
 
 def _first_line(error: cv2.error) -> str:
