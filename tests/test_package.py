@@ -49,7 +49,7 @@ def test_the_functions_handler_loads_little():
     pytest.importorskip("boto3")
     loaded = loaded_by("import lookout.apps.handler")
     assert {"lookout.apps.handler", "lookout.detector", "boto3"} <= loaded
-    not_needed = {"flask", "click", "rich", "matplotlib", "onnx", "ministack", "awslambdaric", "waitress"}
+    not_needed = {"flask", "click", "rich", "matplotlib", "onnx", "ministack", "awslambdaric", "gunicorn"}
     assert loaded & not_needed == set()
     parts = ("lookout.cloud.emulator", "lookout.comparison", "lookout.models.store", "lookout.models.darknet")
     assert {name for name in loaded if name.startswith(parts)} == set()

@@ -7,6 +7,7 @@
     │   ├── NoImagesError        no such file, or nothing there to detect in
     │   ├── UnknownModelError    neither a file nor a name in the catalog
     │   └── UnknownEngineError   no such engine
+    ├── NoSuchUploadError        nothing was uploaded under that id        exit 1   HTTP 404
     ├── ImageError               these bytes are no image that we read     exit 1   HTTP 422
     │   └── VideoError           a video that can't be read, or not to its end
     ├── OutputError              what was found can't be written           exit 1   HTTP 500
@@ -57,6 +58,12 @@ class UnknownModelError(UsageError):
 
 class UnknownEngineError(UsageError):
     """An engine that Lookout doesn't have."""
+
+
+class NoSuchUploadError(LookoutError):
+    """The result of an image is asked for that was never uploaded."""
+
+    http_status = 404
 
 
 class ImageError(LookoutError):

@@ -11,7 +11,7 @@ from helpers.program import run
 from helpers.tiny import make_model, make_pictures
 from lookout.models import bundled
 
-for module in ("flask", "waitress", "ministack", "awslambdaric"):
+for module in ("flask", "gunicorn", "ministack", "awslambdaric"):
     pytest.importorskip(module, reason="the extras server and emulator are not installed")
 
 

@@ -163,7 +163,7 @@ def test_classes_and_their_number_are_limited(model: tuple[str, ...], pictures: 
 
 
 def test_a_server_takes_the_same_limits(model: tuple[str, ...], pictures: Path, objects: dict[str, list]):
-    pytest.importorskip("waitress", reason="the extra server is not installed")
+    pytest.importorskip("gunicorn", reason="the extra server is not installed")
     limits = ("--classes", "circle", "--max-detections", "1")
     with Program("serve", *model, "--port", "0", "--json", *limits) as program:
         answer = run("send", str(pictures), "--to", program.ready()["url"], "--json")

@@ -11,12 +11,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-pytest.importorskip("flask", reason="the extra server is not installed")
+pytest.importorskip("gunicorn", reason="the extra server is not installed")
 
 from flask.testing import FlaskClient
 
 from helpers.tiny import CONFIDENCE, make_model, make_picture
-from lookout.apps.server.app import MAX_BODY_BYTES, create_app
+from lookout.apps.server.app import create_app
+from lookout.apps.server.config import MAX_BODY_BYTES, ServerConfig
+from lookout.apps.server.metrics import Metrics
+from lookout.apps.server.service import Service
 from lookout.core.selection import Selection
 from lookout.detector import Detector, open_detector
 from lookout.errors import EngineError
@@ -33,7 +36,13 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
 
 @pytest.fixture
 def client(detector: Detector) -> FlaskClient:
-    return create_app(detector).test_client()
+    return create_app(service_of(detector)).test_client()
+
+
+def service_of(detector: Detector, **settings: object) -> Service:
+    metrics = Metrics(detector.model.name)
+    config = ServerConfig(**settings)
+    return Service(config, detector.model, detector.engine.name, detector.selection, metrics, detectors=detector)
 
 
 def reference_request(data: bytes) -> dict[str, str]:
@@ -48,7 +57,7 @@ def test_the_reference_request_gets_the_reference_answer(client: FlaskClient, de
     assert len(answer.json["objects"]) > 3
     assert list(answer.json["objects"][0]) == ["label", "accuracy", "box"]
     assert answer.json["inference_time"] == answer.json["timings"]["inference"]
-    assert list(answer.json["timings"]) == ["decode", "preprocess", "inference", "postprocess"]
+    assert list(answer.json["timings"]) == ["queue", "decode", "preprocess", "inference", "postprocess"]
 
 
 @pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "application/octet-stream"])
@@ -103,8 +112,7 @@ def test_a_bad_request_gets_a_problem_that_says_what_is_wrong(
 
 
 def test_a_body_over_the_limit_is_refused(detector: Detector):
-    app = create_app(detector)
-    app.config["MAX_CONTENT_LENGTH"] = 1000
+    app = create_app(service_of(detector, max_body_bytes=1000))
     answer = app.test_client().post("/object-detection", data=PICTURE, content_type="image/jpeg")
     assert answer.status_code == 413
     assert answer.content_type == "application/problem+json"
@@ -129,10 +137,10 @@ def test_a_wrong_address_gets_a_problem(client: FlaskClient, method: str, path: 
 
 def test_a_fault_of_the_server_is_in_its_log_and_not_in_its_answer(detector: Detector, caplog):
     class Faulty(Detector):
-        def detect(self, data: bytes):
+        def detect(self, data: bytes, selection=None):
             raise ZeroDivisionError("secret")
 
-    app = create_app(Faulty(detector.model, detector.engine))
+    app = create_app(service_of(Faulty(detector.model, detector.engine)))
     answer = app.test_client().post("/object-detection", data=PICTURE, content_type="image/jpeg")
     assert answer.status_code == 500
     assert "secret" not in answer.text
@@ -143,13 +151,14 @@ def test_a_fault_of_the_server_is_in_its_log_and_not_in_its_answer(detector: Det
 
 def test_an_engine_that_fails_is_no_empty_result(detector: Detector):
     class Broken(Detector):
-        def detect(self, data: bytes):
+        def detect(self, data: bytes, selection=None):
             raise EngineError("the engine gave up")
 
-    app = create_app(Broken(detector.model, detector.engine))
+    app = create_app(service_of(Broken(detector.model, detector.engine)))
     answer = app.test_client().post("/object-detection", data=PICTURE, content_type="image/jpeg")
     assert answer.status_code == 500
-    assert answer.get_json(force=True)["detail"] == "the engine gave up"
+    assert "gave up" not in answer.text
+    assert answer.get_json(force=True)["detail"].startswith("the server failed; the server's log tells more under ")
 
 
 def test_health_names_the_model_and_the_engine(client: FlaskClient, detector: Detector):

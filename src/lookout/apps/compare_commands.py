@@ -202,7 +202,7 @@ def _execution_names(text: str) -> tuple[str, ...]:
 
 def _require_extras(executions: Sequence[str], cloud: Literal["emulator", "aws"]) -> None:
     if "local" in executions:
-        console.require("server", "the execution local", "flask", "waitress")
+        console.require("server", "the execution local", "flask", "gunicorn")
     if "remote" in executions and cloud == "emulator":
         console.require("emulator", "the emulator", "ministack", "awslambdaric", "boto3")
     elif "remote" in executions:

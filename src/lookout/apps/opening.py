@@ -11,6 +11,7 @@ from lookout.apps.progress import Downloads
 from lookout.errors import UsageError
 
 if TYPE_CHECKING:
+    from lookout.core.selection import Selection
     from lookout.detector import Detector
     from lookout.models.model import Model
     from lookout.models.onnx_heads import OnnxFamily
@@ -29,22 +30,19 @@ def take_model(settings: dict[str, Any]) -> Model:
     return load_model(**{name: settings.pop(name) for name in ("model", "labels", "head", "offline")})
 
 
-def load_detector(
-    *,
-    engine: str | None,
-    threads: int | None,
-    confidence: float,
-    iou: float,
-    classes: Sequence[str],
-    max_detections: int,
-    **model: Any,
-) -> Detector:
-    """The detector that ``options.detection`` asks for; ``model`` are the settings of ``options.model`` in it."""
+def load_detector(*, engine: str | None, threads: int | None, **settings: Any) -> Detector:
+    """The detector that ``options.detection`` asks for."""
     from lookout.detector import open_detector
+
+    model = take_model(settings)
+    return open_detector(model, engine, threads, selection_of(model, **settings))
+
+
+def selection_of(model: Model, confidence: float, iou: float, classes: Sequence[str], max_detections: int) -> Selection:
+    """What the options of ``options.detection`` let count as an object."""
     from lookout.loading import select
 
-    loaded = load_model(**model)
-    return open_detector(loaded, engine, threads, select(loaded, confidence, iou, _split(classes), max_detections))
+    return select(model, confidence, iou, _split(classes), max_detections)
 
 
 def _split(texts: Sequence[str]) -> list[str] | None:

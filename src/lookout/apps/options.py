@@ -127,6 +127,9 @@ iou = click.option(
     help="Of two boxes of one label that overlap more than this, the less confident goes (NMS).",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")
+api_key = click.option(
+    "--api-key", envvar="LOOKOUT_API_KEY", help="The server's key; better in LOOKOUT_API_KEY, where nobody sees it."
+)
 stack_name = click.option("--name", default="lookout", show_default=True, help="The stack's name.")
 yes = click.option("--yes", is_flag=True, help="Don't ask.")
 memory = click.option(

@@ -107,7 +107,7 @@ def _start_emulator(processes: Processes, environment: Mapping[str, str]) -> Pro
 def _serve_arguments(comparison: Comparison) -> list[str]:
     thresholds = ["--confidence", str(comparison.confidence), "--iou", str(comparison.iou)]
     model = ["--model", str(comparison.model.folder), "--engine", comparison.engine]
-    return ["serve", "--port", "0", *model, *thresholds]
+    return ["serve", "--port", "0", "--log-level", "warning", *model, *thresholds]
 
 
 def _in_process(comparison: Comparison) -> InProcessExecution:

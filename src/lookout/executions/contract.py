@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lookout.core.detections import Detection
@@ -43,6 +43,26 @@ def read_request(document: object) -> tuple[str, bytes]:
 def answer_document(request_id: str, result: Result) -> dict[str, Any]:
     """What answers a request."""
     return {"id": request_id, **result.to_json()}
+
+
+def relayed_document(request_id: str, answer: Answer) -> dict[str, Any]:
+    """What answers a request that was offloaded: ``transfer_time`` is the part that was no computing."""
+    elsewhere_ms = answer.elapsed_ms - sum(answer.timings_ms.values())
+    transfer_ms = elsewhere_ms if answer.upload_ms is None else answer.upload_ms
+    found = found_document(request_id, answer.objects, answer.inference_ms, answer.timings_ms)
+    return {**found, "transfer_time": round(max(0.0, transfer_ms), 3)}
+
+
+def found_document(
+    request_id: str, objects: Iterable[Detection], inference_ms: float, timings_ms: Mapping[str, float]
+) -> dict[str, Any]:
+    """What answers a request, from its parts."""
+    return {
+        "id": request_id,
+        "objects": [detection.to_json() for detection in objects],
+        "inference_time": round(inference_ms, 3),
+        "timings": {stage: round(ms, 3) for stage, ms in timings_ms.items()},
+    }
 
 
 def problem_document(status: int, title: str, detail: str) -> dict[str, Any]:

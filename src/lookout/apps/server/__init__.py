@@ -1,7 +1,5 @@
-"""The local execution: a web server over one detector."""
+"""The local execution: a web server over one network.
 
-from __future__ import annotations
-
-from lookout.apps.server.app import create_app, serve
-
-__all__ = ["create_app", "serve"]
+``running`` (processes) > ``connections``, ``door`` (who is let in, and when) > ``app`` (Flask: errors) > the routes
+(``detection``, ``uploads``, ``status``) > ``service`` (what they work with) > ``config``.
+"""

@@ -1,31 +1,29 @@
-"""The local execution: a web server over one detector.
+"""The web application: a request that was let in, to its answer.
 
-``POST /object-detection`` takes the contract's JSON, an image as the body, or a multipart field ``image``, and
-answers the contract's JSON; every error is a problem document (RFC 9457).
+Every error is a problem document (RFC 9457), and one that nobody foresaw tells its id and nothing else: the log has the
+rest. Who is let in, and when, is ``door.py``'s business.
 """
 
 from __future__ import annotations
 
-import signal
-import socket
 import uuid
-from collections.abc import Callable
-from http import HTTPStatus
-from typing import Any
 
-import waitress
-from flask import Flask, Response, json, request
+from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
-from waitress.server import BaseWSGIServer
-from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
+from werkzeug.exceptions import HTTPException
 
-from lookout.detector import Detector
-from lookout.errors import LookoutError, PortInUseError
-from lookout.executions.contract import MAX_ID_LENGTH, answer_document, problem_document, read_request
-from lookout.images import MAX_BYTES
+from lookout.apps.server import detection, logs, status, uploads
+from lookout.apps.server.problems import Reply, problem
+from lookout.apps.server.service import Service
+from lookout.apps.server.wsgi import REQUEST_ID
+from lookout.errors import LookoutError
 
-# base64 needs four characters for three bytes; the rest is room for JSON or a multipart frame.
-MAX_BODY_BYTES = MAX_BYTES * 4 // 3 + 64 * 1024
+_log = logs.logger(__name__)
+
+# In place of Werkzeug's words, which are for people with a browser.
+_ADVICE = {404: "there is nothing at this address: see /docs", 405: "this address takes another method: see /docs"}
+# All that a client is told of what went wrong behind the server: the rest may name what is not theirs to know.
+_FAILED = {500: "the server failed", 502: "the cloud failed", 504: "the cloud gave no answer in time"}
 
 
 class _InOrder(DefaultJSONProvider):
@@ -34,106 +32,54 @@ class _InOrder(DefaultJSONProvider):
     sort_keys = False
 
 
-def create_app(detector: Detector) -> Flask:
-    """The web application of a detector."""
+def create_app(service: Service) -> Flask:
+    """The web application of a service."""
     app = Flask("lookout", static_folder=None)
     app.json = _InOrder(app)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
-
-    @app.post("/object-detection")
-    def detect() -> dict[str, Any]:
-        request_id, data = _read_body()
-        return answer_document(request_id, detector.detect(data))
-
-    @app.get("/healthz")
-    def health() -> dict[str, str]:
-        return {"status": "ok", "model": detector.model.name, "engine": detector.engine.name}
-
-    @app.errorhandler(LookoutError)
-    def refuse(error: LookoutError) -> Response:
-        return _problem(error.http_status, HTTPStatus(error.http_status).phrase, str(error))
-
-    @app.errorhandler(HTTPException)
-    def refuse_http(error: HTTPException) -> Response:
-        problem = _problem(error.code or 500, error.name, error.description or error.name)
-        problem.headers.extend(
-            (name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")
-        )
-        return problem
-
-    @app.errorhandler(Exception)
-    def fail(error: Exception) -> Response:
-        error_id = str(uuid.uuid4())
-        app.logger.error("error %s", error_id, exc_info=error)
-        return _problem(500, "Internal Server Error", f"the server failed; its log tells more under {error_id}")
-
+    app.config["MAX_CONTENT_LENGTH"] = service.config.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = service.config.max_body_bytes
+    for part in (detection, uploads, status):
+        app.register_blueprint(part.blueprint(service))
+    app.after_request(_tell_timings)
+    _handle_errors(app, service)
     return app
 
 
-def serve(detector: Detector, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serve a detector until SIGTERM or SIGINT; port 0 takes a free one.
-
-    ``on_ready`` is told the server's URL once it answers. Raises ``PortInUseError``.
-    """
-    listener = _listen(host, port)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-    server: BaseWSGIServer = waitress.create_server(
-        create_app(detector),
-        sockets=[listener],
-        threads=4,
-        # The application refuses what is too large, with a problem document. This is for what is absurdly so, which
-        # waitress would write to the disk first.
-        max_request_body_size=4 * MAX_BODY_BYTES,
-        ident=None,
-    )
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        on_ready(url)
-        server.run()  # ends at KeyboardInterrupt, its tasks done
-    except KeyboardInterrupt:
-        pass  # told to end before it ran
-    finally:
-        server.close()
+def _tell_timings(response: Response) -> Response:
+    """``Server-Timing``, which browsers show beside a request."""
+    timings_ms = g.get("timings_ms", {})
+    if timings_ms:
+        response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in timings_ms.items())
+    return response
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _handle_errors(app: Flask, service: Service) -> None:
+    @app.errorhandler(LookoutError)
+    def refuse(error: LookoutError) -> Response:
+        if error.http_status >= 500:
+            return fail(error)
+        service.metrics.count_error(type(error).__name__)
+        return _response(problem(error.http_status, str(error)))
+
+    @app.errorhandler(HTTPException)
+    def refuse_http(error: HTTPException) -> Response:
+        service.metrics.count_error(type(error).__name__)
+        known = _ADVICE.get(error.code or 500)
+        kept = [(name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")]
+        return _response(problem(error.code or 500, known or error.description or error.name, kept))
+
+    @app.errorhandler(Exception)
+    def fail(error: Exception) -> Response:
+        foreseen = isinstance(error, LookoutError)
+        service.metrics.count_error(type(error).__name__ if foreseen else "InternalError")
+        error_id = request.environ.get(REQUEST_ID) or str(uuid.uuid4())
+        _log.error("failed", request_id=error_id, exc_info=error)
+        status = error.http_status if isinstance(error, LookoutError) else 500
+        return _response(problem(status, f"{_FAILED[status]}; the server's log tells more under {error_id}"))
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        raise PortInUseError(
-            f"{host}:{port} can't be listened on ({error.strerror}): choose another address with --host and --port"
-        ) from error
-
-
-def _read_body() -> tuple[str, bytes]:
-    """The request's id and image, whichever of the three forms it came in."""
-    media_type = request.mimetype
-    if media_type == "application/json":
-        try:
-            document = json.loads(request.get_data())
-        except (ValueError, RecursionError) as error:  # the second of brackets within brackets
-            raise BadRequest("the body is not JSON") from error
-        return read_request(document)
-    if media_type == "multipart/form-data":
-        if "image" not in request.files:
-            raise BadRequest("the form has no file named image")
-        return _request_id(), request.files["image"].read()
-    if media_type.startswith("image/") or media_type == "application/octet-stream":
-        return _request_id(), request.get_data()
-    raise UnsupportedMediaType("send application/json, image/*, or multipart/form-data with a file named image")
-
-
-def _request_id() -> str:
-    """The id of a request whose body is no JSON: the query's ``id``, or a new one."""
-    return request.args.get("id", "")[:MAX_ID_LENGTH] or str(uuid.uuid4())
-
-
-def _problem(status: int, title: str, detail: str) -> Response:
-    body = json.dumps(problem_document(status, title, detail))
-    return Response(body, status, content_type="application/problem+json")
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    response.headers.clear()
+    response.headers.extend(reply.headers)
+    return response

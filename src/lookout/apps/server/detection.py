@@ -1,0 +1,101 @@
+"""The local execution's own route, and what offloads through it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal, cast
+
+from flask import Blueprint, Response, g, request
+
+from lookout import images
+from lookout.apps.server.offloading import Offloading, OffloadName
+from lookout.apps.server.operations import Operation, Parameter, describe
+from lookout.apps.server.reading import read_flag, read_image, read_selection
+from lookout.apps.server.schemas import DetectionAnswer, DetectionRequest
+from lookout.apps.server.service import Service
+from lookout.apps.server.wsgi import QUEUE_MS
+from lookout.core.detections import Detection
+from lookout.core.selection import Selection
+from lookout.errors import UsageError
+from lookout.executions.contract import answer_document, relayed_document
+
+BINARY = {"type": "string", "format": "binary"}
+IMAGE_FORM = {"type": "object", "properties": {"image": BINARY}, "required": ["image"]}
+UNIT = {"type": "number", "minimum": 0, "maximum": 1}
+
+_DETECT = Operation(
+    summary="Find the objects in an image",
+    group="Detection",
+    lane="compute",
+    parameters=(
+        Parameter("confidence", "Objects at or below this score are left out.", UNIT),
+        Parameter("iou", "Of two boxes of one label that overlap more, the less confident goes.", UNIT),
+        Parameter("classes", "The labels wanted, with commas between them.", {"type": "string"}),
+        Parameter("annotated", "1: answer the image with boxes, as a JPEG.", {"type": "string", "enum": ["0", "1"]}),
+        Parameter(
+            "execution",
+            "Where: here, through S3 and Lambda, or through Lambda alone.",
+            {"type": "string", "enum": ["local", "remote", "direct"]},
+        ),
+        Parameter(
+            "id", "Comes back in the answer; for bodies that are not JSON.", {"type": "string", "maxLength": 200}
+        ),
+    ),
+    bodies={
+        "application/json": DetectionRequest,
+        "multipart/form-data": IMAGE_FORM,
+        "image/*": BINARY,
+        "application/octet-stream": BINARY,
+    },
+    answers={200: {"application/json": DetectionAnswer, "image/jpeg": BINARY}},
+    problems=(400, 408, 413, 415, 422, 500, 502, 503, 504),
+)
+
+
+def blueprint(service: Service) -> Blueprint:
+    """``POST /object-detection``."""
+    routes = Blueprint("detection", __name__)
+
+    @routes.post("/object-detection")
+    @describe(_DETECT)
+    def detect() -> Response | DetectionAnswer:
+        execution, annotated = _execution(request.args), read_flag(request.args, "annotated")
+        selection = read_selection(request.args, request.args.getlist("classes"), service.model, service.selection)
+        if execution != "local" and selection:
+            raise UsageError("confidence, iou and classes are the stack's own where the execution is remote or direct")
+        request_id, data = read_image(request)
+        if execution == "local":
+            answer = _detect_here(service, request_id, data, selection)
+        else:
+            answer = _offload(service, execution, request_id, data)
+        g.timings_ms = answer["timings"]
+        return _annotated(data, answer) if annotated else answer
+
+    return routes
+
+
+def _execution(arguments: Mapping[str, str]) -> Literal["local"] | OffloadName:
+    name = arguments.get("execution", "local")
+    if name not in ("local", *Offloading.names):
+        raise UsageError(f"there is no execution {name[:20]!r}: ask for local, remote or direct")
+    return cast(Literal["local"] | OffloadName, name)
+
+
+def _detect_here(service: Service, request_id: str, data: bytes, selection: Selection | None) -> DetectionAnswer:
+    result = service.detect(data, selection)
+    queue_ms = request.environ.get(QUEUE_MS, 0.0)
+    result = dataclasses.replace(result, timings={"queue": queue_ms, **result.timings})
+    return cast(DetectionAnswer, answer_document(request_id, result))
+
+
+def _offload(service: Service, execution: OffloadName, request_id: str, data: bytes) -> DetectionAnswer:
+    if service.offloading is None:
+        raise UsageError(f"no stack is configured for {execution}: start the server with --stack")
+    answer = service.offloading.detect(execution, data)
+    return cast(DetectionAnswer, relayed_document(request_id, answer))
+
+
+def _annotated(data: bytes, answer: DetectionAnswer) -> Response:
+    pixels = images.draw(images.decode(data).pixels_bgr, [Detection.from_json(found) for found in answer["objects"]])
+    return Response(images.encode_jpeg(pixels), mimetype="image/jpeg")

@@ -1,0 +1,37 @@
+"""Errors as a client gets them: problem documents of RFC 9457."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from lookout.executions.contract import problem_document
+
+CONTENT_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP response: its status, its headers and its whole body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def problem(status: int, detail: str, headers: Iterable[tuple[str, str]] = (), **more: Any) -> Reply:
+    """The reply that tells of an error; ``more`` are members of the document's own."""
+    document = {**problem_document(status, HTTPStatus(status).phrase, detail), **more}
+    return Reply(status, (("Content-Type", CONTENT_TYPE), *headers), json.dumps(document).encode())
+
+
+class RefusalError(Exception):
+    """A request that is answered with a problem before anything is computed for it."""
+
+    def __init__(self, status: int, kind: str, detail: str, *headers: tuple[str, str]) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.reply = problem(status, detail, headers)
