@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lookout.core.selection import Selection
-from lookout.detector import Detector, Result, open_detector
+from lookout.detector import Detector, Result, Source, open_detector
 from lookout.models.model import Model
 
 
@@ -24,10 +24,10 @@ class Detectors:
         self._lock = threading.Lock()
         self._busy = 0
 
-    def detect(self, data: bytes, selection: Selection | None = None) -> Result:
+    def detect(self, image: Source, selection: Selection | None = None) -> Result:
         """See ``Detector.detect``."""
         with self._turn() as detector:
-            return detector.detect(data, selection)
+            return detector.detect(image, selection)
 
     def warm_up(self) -> None:
         """Run the network once each way, so that the first images don't pay for its set-up."""

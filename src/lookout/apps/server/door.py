@@ -10,7 +10,6 @@ there are as many as cores. What is slow or idle costs a few objects in memory, 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import re
 import time
 import uuid
@@ -18,17 +17,16 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs
 
 from flask import Flask
 
-from lookout.apps.server import logs
+from lookout.apps.server import keys, logs
 from lookout.apps.server.admission import Admission, ClientGoneError, QueueFullError, WaitedTooLongError
 from lookout.apps.server.config import ServerConfig
 from lookout.apps.server.operations import LaneName, Operation, find_operation
-from lookout.apps.server.problems import RefusalError, Reply
+from lookout.apps.server.problems import RefusalError, Reply, in_dialect
 from lookout.apps.server.service import Service
 from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID, call, environ_of
 
@@ -68,10 +66,14 @@ class Exchange:
     operation: Operation | None
     queue_s: float = 0.0
 
+    def header(self, name: bytes) -> str:
+        """A header's value; empty where it is not there."""
+        return self.headers.get(name, b"").decode("latin-1")
+
     @property
     def content_length(self) -> int:
         """What the body is said to measure; 0 where nothing is said."""
-        text = self.headers.get(b"content-length", b"0")
+        text = self.header(b"content-length")
         return int(text) if text.isdigit() else 0
 
     @property
@@ -122,7 +124,7 @@ class Door:
             self._note(exchange, _CLIENT_CLOSED)
             return
         self._note(exchange, reply.status)
-        await _send(send, self._signed(exchange, reply))
+        await _send(send, self._signed(exchange, in_dialect(reply, scope["path"])))
 
     async def _answer(self, exchange: Exchange) -> Reply:
         self._check_key(exchange)
@@ -139,9 +141,9 @@ class Door:
         key, operation = self._config.api_key, exchange.operation
         if key is None or (operation and (operation.public or operation.key_in_form)):
             return
-        if not key_is(_given_key(exchange.headers), key):
-            detail = "give the API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
-            raise RefusalError(401, "Unauthorized", detail, ("WWW-Authenticate", "Bearer"))
+        given = keys.given_key(exchange.header(b"authorization"), exchange.header(b"x-api-key"))
+        if not keys.key_is(given, key):
+            raise RefusalError(401, "Unauthorized", keys.ADVICE, ("WWW-Authenticate", "Bearer"))
 
     async def _check_length(self, exchange: Exchange, limit: int) -> None:
         length = exchange.content_length
@@ -253,16 +255,6 @@ class _Held:
 
 
 _SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-
-
-def key_is(given: str, key: str) -> bool:
-    """Whether a key is the right one, in a time that tells nothing of it."""
-    return hmac.compare_digest(sha256(given.encode()).digest(), sha256(key.encode()).digest())
-
-
-def _given_key(headers: Mapping[bytes, bytes]) -> str:
-    scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else headers.get(b"x-api-key", b"").decode("latin-1")
 
 
 def _lane(queue: int, config: ServerConfig, threads: int) -> Lane:

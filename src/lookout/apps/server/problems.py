@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +26,20 @@ def problem(status: int, detail: str, headers: Iterable[tuple[str, str]] = (), *
     """The reply that tells of an error; ``more`` are members of the document's own."""
     document = {**problem_document(status, HTTPStatus(status).phrase, detail), **more}
     return Reply(status, (("Content-Type", CONTENT_TYPE), *headers), json.dumps(document).encode())
+
+
+# What clients of others' protocols look for in an error, beside what stands in a problem document.
+_DIALECTS: Mapping[str, Mapping[str, Any]] = {"/v2": {}, "/v1/vision": {"success": False}}
+
+
+def in_dialect(reply: Reply, path: str) -> Reply:
+    """A problem document with what the clients of this address understand; any other reply as it is."""
+    dialect = next((more for prefix, more in _DIALECTS.items() if path.startswith(prefix)), None)
+    if dialect is None or dict(reply.headers).get("Content-Type") != CONTENT_TYPE:
+        return reply
+    document = json.loads(reply.body)
+    headers = tuple((name, value) for name, value in reply.headers if name != "Content-Length")
+    return Reply(reply.status, headers, json.dumps({**document, **dialect, "error": document["detail"]}).encode())
 
 
 class RefusalError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -85,3 +85,95 @@ class InfoAnswer(TypedDict):
     emulated: bool
     authentication: bool
     max_body_bytes: int
+
+
+class DeepStackPrediction(TypedDict):
+    """One object, as DeepStack tells of it: corners in whole pixels."""
+
+    label: str
+    confidence: Confidence
+    x_min: int
+    y_min: int
+    x_max: int
+    y_max: int
+
+
+class DeepStackAnswer(TypedDict):
+    """What was found in an image, as DeepStack tells it."""
+
+    success: bool
+    predictions: list[DeepStackPrediction]
+    duration: Milliseconds
+
+
+class TensorMetadata(TypedDict):
+    """A model's input or output; -1 is any size."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ServerMetadata(TypedDict):
+    """What speaks the Open Inference Protocol here."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class ModelMetadata(TypedDict):
+    """What a model takes and gives."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class LiveAnswer(TypedDict):
+    """That the server is there."""
+
+    live: bool
+
+
+class ReadyAnswer(TypedDict):
+    """That a model may be asked."""
+
+    ready: bool
+
+
+class Tensor(TypedDict):
+    """Numbers or texts of a shape; ``data`` is flat, or nested as the shape says."""
+
+    name: Annotated[str, Meta(max_length=100)]
+    shape: list[Annotated[int, Meta(ge=0, le=1 << 31)]]
+    datatype: str
+    parameters: NotRequired[dict[str, Any]]
+    data: NotRequired[list[Any]]
+
+
+class WantedOutput(TypedDict):
+    """An output that is asked for."""
+
+    name: str
+    parameters: NotRequired[dict[str, Any]]
+
+
+class InferenceRequest(TypedDict):
+    """One image as the tensor ``image``: UINT8 (height, width, 3) in RGB, or BYTES (1) with the file in base64."""
+
+    inputs: list[Tensor]
+    id: NotRequired[Annotated[str, Meta(max_length=MAX_ID_LENGTH)]]
+    outputs: NotRequired[list[WantedOutput]]
+    parameters: NotRequired[dict[str, Any]]
+
+
+class InferenceAnswer(TypedDict):
+    """``boxes`` FP32 (n, 4): x, y, width, height; ``scores`` FP32 (n); ``class_ids`` INT64 (n); ``labels`` BYTES (n)."""
+
+    model_name: str
+    model_version: str
+    id: NotRequired[str]
+    outputs: list[Tensor]

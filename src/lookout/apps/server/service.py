@@ -10,14 +10,14 @@ from lookout.apps.server.config import ServerConfig
 from lookout.apps.server.metrics import Metrics
 from lookout.apps.server.offloading import Offloading
 from lookout.core.selection import Selection
-from lookout.detector import Result
+from lookout.detector import Result, Source
 from lookout.models.model import Model
 
 
 class Detects(Protocol):
     """A detector, or several in the place of one."""
 
-    def detect(self, data: bytes, selection: Selection | None = None) -> Result:
+    def detect(self, image: Source, selection: Selection | None = None) -> Result:
         """See ``Detector.detect``."""
         ...
 
@@ -39,11 +39,11 @@ class Service:
         """Whether a detection would be worked on."""
         return self.detectors is not None
 
-    def detect(self, data: bytes, selection: Selection | None) -> Result:
+    def detect(self, image: Source, selection: Selection | None) -> Result:
         """Find the objects in an image, and count it."""
         if self.detectors is None:
             raise RuntimeError("the network is not there yet: detections must wait for it")
-        result = self.detectors.detect(data, selection)
+        result = self.detectors.detect(image, selection)
         self.metrics.count(result)
         return result
 
