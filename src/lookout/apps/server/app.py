@@ -19,6 +19,7 @@ from flask.json.provider import DefaultJSONProvider
 from waitress.server import BaseWSGIServer
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 
+from lookout.apps.server import page
 from lookout.detector import Detector
 from lookout.errors import LookoutError, PortInUseError
 from lookout.executions.contract import MAX_ID_LENGTH, answer_document, problem_document, read_request
@@ -40,6 +41,7 @@ def create_app(detector: Detector) -> Flask:
     app.json = _InOrder(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
+    app.register_blueprint(page.blueprint(detector))
 
     @app.post("/object-detection")
     def detect() -> dict[str, Any]:
