@@ -19,7 +19,7 @@ export function objectsTable(objects, onChosen) {
 }
 
 function heading() {
-  const names = ["Label", "Confidence", "Box: x, y, width, height"];
+  const names = ["Label", "Confidence", "Box (x, y, w, h)"];
   return element("thead", {}, element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name))));
 }
 
