@@ -12,7 +12,7 @@ from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
-from lookout.apps.server import deepstack, detection, documentation, logs, open_inference, status, uploads
+from lookout.apps.server import deepstack, detection, documentation, logs, open_inference, page, status, uploads
 from lookout.apps.server.problems import Reply, problem
 from lookout.apps.server.service import Service
 from lookout.apps.server.wsgi import REQUEST_ID
@@ -38,7 +38,7 @@ def create_app(service: Service) -> Flask:
     app.json = _InOrder(app)
     app.config["MAX_CONTENT_LENGTH"] = service.config.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = service.config.max_body_bytes
-    for part in (detection, uploads, deepstack, open_inference, status, documentation):
+    for part in (detection, uploads, deepstack, open_inference, status, documentation, page):
         app.register_blueprint(part.blueprint(service))
     app.after_request(_tell_timings)
     _handle_errors(app, service)

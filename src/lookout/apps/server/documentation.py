@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, render_template
 
-from lookout.apps.server import openapi
+from lookout.apps.server import openapi, page
 from lookout.apps.server.operations import Operation, describe
 from lookout.apps.server.service import Service
 
@@ -16,7 +16,7 @@ _GROUP = "Documentation"
 
 def blueprint(service: Service) -> Blueprint:
     """``GET /openapi.json`` and ``GET /docs``."""
-    routes = Blueprint("documentation", __name__, template_folder="templates")
+    routes = Blueprint("documentation", __name__, template_folder="../web")
 
     @routes.get("/openapi.json")
     @describe(Operation("This document", _GROUP, public=True, answers={200: {"application/json": {"type": "object"}}}))
@@ -25,10 +25,10 @@ def blueprint(service: Service) -> Blueprint:
 
     @routes.get("/docs")
     @describe(Operation("This documentation, to read", _GROUP, public=True, answers={200: {"text/html": {"type": "string"}}}))
-    def pages() -> Response:
+    def read() -> Response:
         described = openapi.document(current_app)
         text = render_template("docs.html", document=described, groups=_groups(described), service=service)
-        return Response(text, headers=PAGE_HEADERS)
+        return Response(text, headers=page.HEADERS)
 
     return routes
 

@@ -24,7 +24,7 @@ def operations(app: Flask) -> Iterator[tuple[str, str, Operation]]:
     for rule in app.url_map.iter_rules():
         operation = operation_of(app.view_functions[rule.endpoint])
         for method in _METHODS:
-            if operation and method in (rule.methods or ()):
+            if operation and operation.documented and method in (rule.methods or ()):
                 yield _CONVERTER.sub(r"{\1}", rule.rule), method.lower(), operation
 
 

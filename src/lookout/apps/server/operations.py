@@ -33,7 +33,7 @@ class Operation:
 
     ``bodies``: what it takes, by media type, and ``answers``: what it gives, by status and media type, each as a type
     (``TypedDict``) or a JSON Schema. ``problems``: the statuses of its problem documents. ``public``: needs no key.
-    ``key_in_form``: looks for the key itself, in the form that it gets.
+    ``key_in_form``: looks for the key itself, in the form that it gets. ``documented``: is no part of the page.
     """
 
     summary: str
@@ -45,6 +45,7 @@ class Operation:
     bodies: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     problems: Sequence[int] = ()
+    documented: bool = True
 
 
 def describe(operation: Operation) -> Callable[[View], View]:
