@@ -24,7 +24,9 @@ def blueprint(service: Service) -> Blueprint:
         return openapi.document(current_app)
 
     @routes.get("/docs")
-    @describe(Operation("This documentation, to read", _GROUP, public=True, answers={200: {"text/html": {"type": "string"}}}))
+    @describe(
+        Operation("This documentation, to read", _GROUP, public=True, answers={200: {"text/html": {"type": "string"}}})
+    )
     def read() -> Response:
         described = openapi.document(current_app)
         text = render_template("docs.html", document=described, groups=_groups(described), service=service)

@@ -33,7 +33,9 @@ _VERSION = "1"
 _JSON = "application/json"
 _BINARY = {"type": "string", "format": "binary"}
 _NAME = Parameter("name", "The model's.", {"type": "string"}, "path", required=True)
-_LENGTH = Parameter(tensors.LENGTH_HEADER, "Where tensors in binary follow: the JSON's length.", {"type": "integer"}, "header")
+_LENGTH = Parameter(
+    tensors.LENGTH_HEADER, "Where tensors in binary follow: the JSON's length.", {"type": "integer"}, "header"
+)
 _INPUTS: list[TensorMetadata] = [{"name": tensors.INPUT, "datatype": "UINT8", "shape": [-1, -1, 3]}]
 _OUTPUTS: list[TensorMetadata] = [
     {"name": "boxes", "datatype": "FP32", "shape": [-1, 4]},
@@ -44,10 +46,17 @@ _OUTPUTS: list[TensorMetadata] = [
 _SERVER = Operation("The server, to the Open Inference Protocol", _GROUP, answers={200: {_JSON: ServerMetadata}})
 _LIVE = Operation("Whether the server is there", _GROUP, public=True, answers={200: {_JSON: LiveAnswer}})
 _READY = Operation(
-    "Whether the network has warmed up", _GROUP, public=True, answers={200: {_JSON: ReadyAnswer}, 503: {_JSON: ReadyAnswer}}
+    "Whether the network has warmed up",
+    _GROUP,
+    public=True,
+    answers={200: {_JSON: ReadyAnswer}, 503: {_JSON: ReadyAnswer}},
 )
 _MODEL = Operation(
-    "What the model takes and gives", _GROUP, parameters=(_NAME,), answers={200: {_JSON: ModelMetadata}}, problems=(404,)
+    "What the model takes and gives",
+    _GROUP,
+    parameters=(_NAME,),
+    answers={200: {_JSON: ModelMetadata}},
+    problems=(404,),
 )
 _MODEL_READY = Operation(
     "Whether the model may be asked",

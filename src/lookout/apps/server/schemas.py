@@ -171,7 +171,7 @@ class InferenceRequest(TypedDict):
 
 
 class InferenceAnswer(TypedDict):
-    """``boxes`` FP32 (n, 4): x, y, width, height; ``scores`` FP32 (n); ``class_ids`` INT64 (n); ``labels`` BYTES (n)."""
+    """``boxes`` FP32 (n, 4): x, y, width, height; ``scores`` FP32 (n); ``class_ids`` INT64; ``labels`` BYTES."""
 
     model_name: str
     model_version: str
