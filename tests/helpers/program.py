@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 TIMEOUT_S = 120
@@ -55,26 +56,29 @@ def run_without_reader(*arguments: str) -> subprocess.CompletedProcess[str]:
 class Program:
     """A command that runs until it is told to stop."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    def __init__(self, *arguments: str, stderr: Path | None = None, **environment: str) -> None:
+        errors = stderr.open("wb") if stderr else subprocess.PIPE
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lookout", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors,
             env={**os.environ, **environment},
         )
+        if stderr:
+            errors.close()
 
     def ready(self) -> dict[str, Any]:
         """The line of JSON that it prints once it is ready."""
         line = self.process.stdout.readline()
-        assert line, self.process.stderr.read().decode()
+        assert line, self._errors()
         return json.loads(line)
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Look until a condition holds; fail where it does not in time, or the program has ended."""
 
         def look() -> bool:
-            assert self.process.poll() is None or condition(), self.process.stderr.read().decode()
+            assert self.process.poll() is None or condition(), self._errors()
             return condition()
 
         wait_for(look)
@@ -91,8 +95,11 @@ class Program:
         if self.process.poll() is None:
             self.stop()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if not pipe.closed:
+            if pipe is not None and not pipe.closed:
                 pipe.close()
+
+    def _errors(self) -> str:
+        return self.process.stderr.read().decode() if self.process.stderr else "see the file that it wrote to"
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:

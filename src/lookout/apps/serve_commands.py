@@ -46,6 +46,13 @@ if TYPE_CHECKING:
     help="Seconds for what was accepted to be answered, once the server is told to end.",
 )
 @click.option(
+    "--idle",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="Seconds that a connection may be silent, or take over a request's head.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["console", "json"]),
     default="console",
@@ -110,6 +117,7 @@ def _server_config(settings: dict[str, Any]) -> ServerConfig:
         cores=settings.pop("threads") or available_cores(),
         max_wait_s=settings.pop("max_wait"),
         grace_s=settings.pop("grace"),
+        idle_s=settings.pop("idle"),
     )
 
 

@@ -38,6 +38,7 @@ def create_app(service: Service) -> Flask:
     app.json = _InOrder(app)
     app.config["MAX_CONTENT_LENGTH"] = service.config.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = service.config.max_body_bytes
+    app.url_map.merge_slashes = False  # no redirections: they are no problem documents
     for part in (detection, uploads, deepstack, open_inference, status, documentation, page):
         app.register_blueprint(part.blueprint(service))
     app.after_request(_tell_timings)
@@ -64,7 +65,7 @@ def _handle_errors(app: Flask, service: Service) -> None:
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> Response:
         service.metrics.count_error(type(error).__name__)
-        known = _ADVICE.get(error.code or 500)
+        known = _ADVICE.get(error.code or 500) if error.description == type(error).description else None
         kept = [(name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")]
         return _response(problem(error.code or 500, known or error.description or error.name, kept))
 

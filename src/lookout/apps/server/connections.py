@@ -34,6 +34,13 @@ class Connection(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
 
+    def shutdown(self) -> None:
+        """The server ends: a request that is not whole by now is not accepted any more."""
+        if self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def on_response_complete(self) -> None:
         """An answer is out."""
         self._await_head()

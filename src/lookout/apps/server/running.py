@@ -52,9 +52,15 @@ def serve(service: Service, on_ready: Callable[[str], None]) -> None:
     url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{listener.getsockname()[1]}"
     _allow_files()
     try:
-        Arbiter(_Application(service, listener, lambda: on_ready(url))).run()
+        _Arbiter(_Application(service, listener, lambda: on_ready(url))).run()
     except SystemExit as end:
         sys.exit(1 if end.code else 0)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """gunicorn's watcher, for which Ctrl-C, too, means to end in order; pressed again, at once."""
+
+    handle_int = Arbiter.handle_term
 
 
 class _Application(BaseApplication):  # type: ignore[misc]

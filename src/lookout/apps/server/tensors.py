@@ -120,7 +120,9 @@ def _numbers(data: list[Any]) -> npt.NDArray[np.uint8]:
         raise UsageError("data is no tensor: give it flat, or nested as the shape says") from error
     if values.size > _MOST_JSON_NUMBERS:
         raise UsageError("so many numbers are too many for JSON: send the tensor as bytes, or the image file as BYTES")
-    if values.dtype.kind != "i" or values.min(initial=0) < 0 or values.max(initial=0) > 255:
+    if not values.size:
+        return values.astype(np.uint8)
+    if values.dtype.kind != "i" or values.min() < 0 or values.max() > 255:
         raise UsageError("a UINT8 tensor has whole numbers from 0 to 255")
     return values.astype(np.uint8)
 

@@ -15,34 +15,19 @@ pytest.importorskip("gunicorn", reason="the extra server is not installed")
 
 from flask.testing import FlaskClient
 
-from helpers.tiny import CONFIDENCE, make_model, make_picture
+from helpers.service import service_of
+from helpers.tiny import make_picture
 from lookout.apps.server.app import create_app
-from lookout.apps.server.config import MAX_BODY_BYTES, ServerConfig
-from lookout.apps.server.metrics import Metrics
-from lookout.apps.server.service import Service
-from lookout.core.selection import Selection
-from lookout.detector import Detector, open_detector
+from lookout.apps.server.config import MAX_BODY_BYTES
+from lookout.detector import Detector
 from lookout.errors import EngineError
-from lookout.models.store import load_model
 
 PICTURE = make_picture(1)
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
-    cfg = make_model(tmp_path_factory.mktemp("model"))
-    return open_detector(load_model(cfg), selection=Selection(CONFIDENCE))
 
 
 @pytest.fixture
 def client(detector: Detector) -> FlaskClient:
     return create_app(service_of(detector)).test_client()
-
-
-def service_of(detector: Detector, **settings: object) -> Service:
-    metrics = Metrics(detector.model.name)
-    config = ServerConfig(**settings)
-    return Service(config, detector.model, detector.engine.name, detector.selection, metrics, detectors=detector)
 
 
 def reference_request(data: bytes) -> dict[str, str]:

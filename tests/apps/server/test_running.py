@@ -1,0 +1,260 @@
+"""The server as its processes: under load, under attack, told to end, killed.
+
+Briefly here, to see that what is promised holds; ``make soak`` (``LOOKOUT_SOAK``) takes its time, and holds the
+figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("gunicorn", reason="the extra server is not installed")
+
+from helpers.program import Program, wait_for
+from helpers.tiny import CONFIDENCE, make_model, make_picture
+from helpers.traffic import Connection, Tally, crowd, head, one_by_one
+from lookout.models.store import load_model
+
+SOAK = "LOOKOUT_SOAK" in os.environ
+SECONDS, CLIENTS = (60, 200) if SOAK else (3, 60)
+QUEUE = 32
+PICTURE = make_picture(1, 640, 480)
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks into /proc")
+
+
+class Server(Program):
+    """A server that logs every request as JSON, to a file."""
+
+    def __init__(self, cfg: Path, log: Path, *options: str) -> None:
+        shown = ["--log-format", "json", "--confidence", str(CONFIDENCE), *options]
+        super().__init__("serve", "--model", str(cfg), "--port", "0", "--json", *shown, stderr=log)
+        self.log = log
+        self.url = self.ready()["url"]
+
+    @property
+    def worker(self) -> int:
+        """The process that works, which the one that was started watches."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+    def requests(self) -> list[dict[str, object]]:
+        """The log's lines of requests."""
+        documents = map(json.loads, self.log.read_text().splitlines())
+        return [document for document in documents if document["event"] == "request"]
+
+
+@pytest.fixture(scope="module")
+def cfg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def server(cfg: Path, tmp_path: Path) -> Iterator[Server]:
+    with Server(cfg, tmp_path / "log", "--queue", str(QUEUE)) as server:
+        yield server
+
+
+def resident_kb(pid: int) -> int:
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+
+
+async def measured_crowd(server: Server, pid: int) -> tuple[Tally, list[int]]:
+    """The crowd, and the worker's memory in kB, taken each second from the tenth on."""
+    memory: list[int] = []
+
+    async def watch() -> None:
+        await asyncio.sleep(SECONDS / 6)
+        while True:
+            memory.append(resident_kb(pid))
+            await asyncio.sleep(SECONDS / 60)
+
+    watcher = asyncio.ensure_future(watch())
+    tally = await crowd(server.url, PICTURE, CLIENTS, SECONDS)
+    watcher.cancel()
+    return tally, memory
+
+
+@needs_proc
+def test_a_crowd_is_served_as_far_as_the_queue_goes_and_the_others_are_told(server: Server):
+    pid = server.worker
+    alone_s = asyncio.run(one_by_one(server.url, PICTURE, 100))
+    tally, memory_kb = asyncio.run(measured_crowd(server, pid))
+    again_s = asyncio.run(one_by_one(server.url, PICTURE, 100))
+    cores = len(os.sched_getaffinity(0))
+    # What a core spends on an image while everybody asks: the clients are on the same cores.
+    service_s = SECONDS * cores / len(tally.accepted)
+    print(
+        f"\n{CLIENTS} clients, {SECONDS} s: {len(tally.accepted)} accepted, {len(tally.refused)} refused; "
+        f"p50 {tally.percentile_s(50):.3f} s, p99 {tally.percentile_s(99):.3f} s, service {service_s * 1000:.1f} ms; "
+        f"memory {min(memory_kb) // 1024} to {max(memory_kb) // 1024} MB; "
+        f"alone {statistics.median(alone_s) * 1000:.1f} ms, again {statistics.median(again_s) * 1000:.1f} ms"
+    )
+    assert (tally.others, tally.lost) == ([], [])
+    assert tally.accepted
+    assert tally.refused
+    assert all(int(reply.headers["retry-after"]) >= 1 for reply in tally.refused)
+    objects = [reply.json()["objects"] for reply in tally.accepted]
+    assert all(found == objects[0] for found in objects)
+    assert objects[0]
+    answered = [entry for entry in server.requests() if entry["status"] == 200]
+    assert len(answered) == len(tally.accepted) + len(alone_s) + len(again_s)
+    if SOAK:
+        assert max(memory_kb) <= 1.05 * min(memory_kb)
+        assert tally.percentile_s(99) <= QUEUE * service_s
+        assert statistics.median(again_s) <= 1.25 * statistics.median(alone_s)
+
+
+@contextmanager
+def connections(url: str, count: int, said: bytes = b"") -> Iterator[list[socket.socket]]:
+    """Connections that say so much, and then nothing."""
+    address = urlsplit(url).hostname, urlsplit(url).port
+    with ExitStack() as stack:
+        opened = [stack.enter_context(socket.create_connection(address)) for _ in range(count)]
+        for connection in opened:
+            connection.sendall(said)
+        yield opened
+
+
+async def drip(opened: list[socket.socket], drop: bytes) -> None:
+    """Say a little on each connection, again and again."""
+    while True:
+        for connection in opened:
+            connection.send(drop)
+        await asyncio.sleep(0.5)
+
+
+async def pour(url: str, size: int) -> None:
+    """Send bodies that are too large, one after the other."""
+    while True:
+        async with Connection(url) as connection:
+            connection.writer.write(head(size))
+            for _ in range(size // 1_000_000):
+                connection.writer.write(bytes(1_000_000))
+                await connection.writer.drain()
+            assert (await connection.read(time.perf_counter())).status == 413
+
+
+MANY = 1000 if SOAK else 100
+HALF_A_HEAD = b"POST /object-detection HTTP/1.1\r\nHost: x\r\n"
+ATTACKS = {
+    "idle": (MANY, b"", b""),
+    "slow heads": (MANY // 2, HALF_A_HEAD, b"X-A: b\r\n"),
+    "slow bodies": (MANY // 2, head(100_000), b"x"),
+    "half bodies": (MANY // 2, head(100_000) + bytes(50_000), b""),
+    "100 MB bodies": (0, b"", b""),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_others_do_not_slow_a_well_behaved_client(server: Server, attack: str):
+    count, said, drop = ATTACKS[attack]
+    rounds, requests = (5, 150) if SOAK else (1, 10)
+
+    async def under_attack() -> list[float]:
+        with connections(server.url, count, said) as opened:
+            nuisance = pour(server.url, 100_000_000) if attack == "100 MB bodies" else drip(opened, drop or said[:0])
+            task = asyncio.ensure_future(nuisance)
+            try:
+                return await one_by_one(server.url, PICTURE, requests)
+            finally:
+                task.cancel()
+
+    ratios = []
+    for _ in range(rounds):
+        calm_s = asyncio.run(one_by_one(server.url, PICTURE, requests))
+        attacked_s = asyncio.run(under_attack())
+        ratios.append(statistics.median(attacked_s) / statistics.median(calm_s))
+    print(f"\n{attack}: {statistics.median(ratios):.3f} times the usual latency ({count} connections)")
+    if SOAK:
+        assert statistics.median(ratios) <= 1.2
+
+
+@needs_proc
+def test_told_to_end_under_load_the_server_answers_all_that_it_accepted(server: Server):
+    async def test() -> Tally:
+        tally = Tally()
+
+        async def ask() -> None:
+            async with Connection(server.url) as connection:
+                while True:
+                    tally.add(await connection.post(PICTURE))
+
+        clients = [asyncio.ensure_future(ask()) for _ in range(QUEUE)]
+        while len(tally.accepted) < 2 * QUEUE:
+            await asyncio.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        for outcome in await asyncio.gather(*clients, return_exceptions=True):
+            # The connection ends between two requests, or refuses to begin.
+            assert isinstance(outcome, asyncio.IncompleteReadError | ConnectionError), outcome
+            assert not getattr(outcome, "partial", b""), outcome
+        return tally
+
+    tally = asyncio.run(test())
+    assert server.process.wait(60) == 0
+    answered = [entry for entry in server.requests() if entry["status"] == 200]
+    assert len(answered) == len(tally.accepted)
+    assert {entry["status"] for entry in server.requests()} <= {200, 503}
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port))
+
+
+@needs_proc
+def test_a_killed_worker_is_replaced_and_nobody_is_refused_meanwhile(server: Server):
+    first = server.worker
+    asyncio.run(one_by_one(server.url, PICTURE, 2))
+    start = time.monotonic()
+    os.kill(first, signal.SIGKILL)
+    asyncio.run(one_by_one(server.url, PICTURE, 1))  # waits at the socket, which nobody closed
+    elapsed_s = time.monotonic() - start
+    print(f"\nback after {elapsed_s:.2f} s")
+    assert server.worker != first
+    assert "SIGKILL" in server.log.read_text()
+    if SOAK:
+        assert elapsed_s < 2
+
+
+@needs_proc
+def test_a_worker_whose_watcher_is_killed_ends(server: Server):
+    worker = server.worker
+    server.process.kill()
+    wait_for(lambda: not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text().split()[2])
+
+
+def test_a_connection_that_says_nothing_is_closed(cfg: Path, tmp_path: Path):
+    with Server(cfg, tmp_path / "log", "--idle", "1") as server:
+        for said in (b"", HALF_A_HEAD):
+            with connections(server.url, 1, said) as (connection,):
+                connection.settimeout(60)
+                assert connection.recv(1) == b""
+
+
+def test_ctrl_c_ends_it_quietly(server: Server):
+    assert server.stop(signal.SIGINT) == 0
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_network_that_the_engine_refuses_ends_the_server_with_a_sentence(cfg: Path, tmp_path: Path):
+    imported = Path(shutil.copytree(load_model(cfg).folder, tmp_path / "imported"))
+    network = imported / "network.onnx"
+    network.write_bytes(bytes(network.stat().st_size))
+    with Program("serve", "--model", str(imported), "--port", "0", "--json") as program:
+        assert program.process.wait(60) == 1
+        errors = program.process.stderr.read().decode()
+    assert len([line for line in errors.splitlines() if line.startswith("Error: ")]) == 1
+    assert "can't load the network" in errors
+    assert "Traceback" not in errors
