@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,3 +110,72 @@ async def _answered(connection: Connection, picture: bytes) -> Reply:
     reply = await connection.post(picture)
     assert reply.status == 200, reply
     return reply
+
+
+# Clients that nobody wants, in a process of their own, so that what they cost is the server's cost and not the test's.
+
+HALF_A_HEAD = b"POST /object-detection HTTP/1.1\r\nHost: lookout\r\n"
+_HEAVY_BYTES = 100_000_000
+_MOST_SECONDS = 120
+
+
+async def _connect(url: str, count: int, said: bytes) -> list[asyncio.StreamWriter]:
+    """Connections that say so much, and then nothing."""
+    address = urlsplit(url).hostname, urlsplit(url).port
+    writers = [(await asyncio.open_connection(*address))[1] for _ in range(count)]
+    for writer in writers:
+        writer.write(said)
+    return writers
+
+
+async def _drip(url: str, count: int, said: bytes, drop: bytes) -> None:
+    """Say a little on each connection, again and again."""
+    writers = await _connect(url, count, said)
+    print("ready", flush=True)  # noqa: T201  to the test
+    while True:
+        await asyncio.sleep(0.5)
+        for writer in writers:
+            writer.write(drop)
+
+
+async def _pour(url: str) -> None:
+    """Send bodies that are too large, one after the other."""
+    print("ready", flush=True)  # noqa: T201  to the test
+    while True:
+        async with Connection(url) as connection:
+            connection.writer.write(head(_HEAVY_BYTES))
+            for _ in range(_HEAVY_BYTES // 1_000_000):
+                connection.writer.write(bytes(1_000_000))
+                await connection.writer.drain()
+            assert (await connection.read(0)).status == 413
+
+
+NUISANCES: dict[str, Callable[[str, int], Coroutine[Any, Any, None]]] = {
+    "idle connections": lambda url, count: _drip(url, count, b"", b""),
+    "slow heads": lambda url, count: _drip(url, count // 2, HALF_A_HEAD, b"X-A: b\r\n"),
+    "slow bodies": lambda url, count: _drip(url, count // 2, head(100_000), b"x"),
+    "half bodies": lambda url, count: _drip(url, count // 2, head(100_000) + bytes(50_000), b""),
+    "bodies of 100 MB": lambda url, _: _pour(url),
+}
+
+
+@contextmanager
+def nuisance(url: str, kind: str, count: int) -> Iterator[None]:
+    """Have such clients about while the block runs. Raises ``AssertionError`` where they ended by themselves."""
+    command = [sys.executable, __file__, url, kind, str(count)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n", process.stderr.read()
+            yield
+            assert process.poll() is None, process.stderr.read()
+        finally:
+            process.kill()
+
+
+async def _be_a_nuisance(url: str, kind: str, count: str) -> None:
+    async with asyncio.timeout(_MOST_SECONDS):
+        await NUISANCES[kind](url, int(count))
+
+
+if __name__ == "__main__":
+    asyncio.run(_be_a_nuisance(*sys.argv[1:]))

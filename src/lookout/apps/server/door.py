@@ -40,6 +40,8 @@ _OFFLOAD_THREADS = 32
 _DESK_BODY_BYTES = 64 * 1024
 # A client that sends too much is let finish, so that it reads the refusal, unless it is far too much.
 _DRAINED_BODIES = 2
+# A pause after each part of it, of some 64 KiB: others first.
+_DRAIN_PAUSE_S = 0.002
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _CLIENT_CLOSED = 499  # nginx's, for logs: the client got no answer
 
@@ -158,7 +160,7 @@ class Door:
         try:
             async with asyncio.timeout(self._config.body_timeout_s):
                 while (await _next_part(exchange)).get("more_body"):
-                    await asyncio.sleep(0)  # others first
+                    await asyncio.sleep(_DRAIN_PAUSE_S)
         except TimeoutError:
             return
 
