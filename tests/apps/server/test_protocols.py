@@ -95,7 +95,9 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """NVIDIA's public client of the protocol."""
     http = pytest.importorskip("tritonclient.http", reason="tritonclient is not installed")
     cfg = make_model(tmp_path_factory.mktemp("triton"))
-    with Program("serve", "--model", str(cfg), "--port", "0", "--json", "--confidence", str(CONFIDENCE)) as program:
+    with Program(
+        "serve", "--model", str(cfg), "--port", "0", "--json", "--confidence", str(CONFIDENCE), "--log-level", "warning"
+    ) as program:
         client = http.InferenceServerClient(program.ready()["url"].removeprefix("http://"), network_timeout=60)
         yield client
         client.close()

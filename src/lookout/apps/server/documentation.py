@@ -21,14 +21,14 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/openapi.json")
     @describe(Operation("This document", _GROUP, public=True, answers={200: {"application/json": {"type": "object"}}}))
     def document() -> dict[str, Any]:
-        return openapi.document(current_app)
+        return openapi.document(current_app, service.model.name)
 
     @routes.get("/docs")
     @describe(
         Operation("This documentation, to read", _GROUP, public=True, answers={200: {"text/html": {"type": "string"}}})
     )
     def read() -> Response:
-        described = openapi.document(current_app)
+        described = openapi.document(current_app, service.model.name)
         text = render_template("docs.html", document=described, groups=_groups(described), service=service)
         return Response(text, headers=page.HEADERS)
 

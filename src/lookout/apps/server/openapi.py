@@ -10,7 +10,7 @@ from typing import Any, is_typeddict
 import msgspec
 from flask import Flask
 
-from lookout.apps.server.operations import Operation, operation_of
+from lookout.apps.server.operations import Operation, Parameter, operation_of
 from lookout.apps.server.problems import CONTENT_TYPE
 from lookout.apps.server.schemas import ProblemDocument
 
@@ -28,14 +28,14 @@ def operations(app: Flask) -> Iterator[tuple[str, str, Operation]]:
                 yield _CONVERTER.sub(r"{\1}", rule.rule), method.lower(), operation
 
 
-def document(app: Flask) -> dict[str, Any]:
-    """The document of an application's routes."""
+def document(app: Flask, model: str) -> dict[str, Any]:
+    """The document of an application's routes; ``model`` is what ``{name}`` may be."""
     found = list(operations(app))
     types = [kind for _, _, operation in found for kind in _types(operation)]
     _, components = msgspec.json.schema_components([ProblemDocument, *types], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for path, method, operation in found:
-        paths.setdefault(path, {})[method] = _operation(operation)
+        paths.setdefault(path, {})[method] = _operation(operation, {"name": {"type": "string", "enum": [model]}})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -60,7 +60,7 @@ def _types(operation: Operation) -> Iterator[Any]:
         yield from filter(is_typeddict, content.values())
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, path_schemas: Mapping[str, Any]) -> dict[str, Any]:
     guarded: tuple[int, ...] = () if operation.public else (401,)
     problems = sorted({*operation.problems, *guarded} - operation.answers.keys())
     answers = {status: _answer(status, content) for status, content in operation.answers.items()}
@@ -74,19 +74,21 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "security": [] if operation.public else [{"bearer": []}, {"header": []}, {}],
     }
     if operation.parameters:
-        described["parameters"] = [
-            {
-                "name": parameter.name,
-                "in": parameter.place,
-                "description": parameter.description,
-                "required": parameter.required,
-                "schema": dict(parameter.schema),
-            }
-            for parameter in operation.parameters
-        ]
+        described["parameters"] = [_parameter(parameter, path_schemas) for parameter in operation.parameters]
     if operation.bodies:
         described["requestBody"] = {"required": True, "content": _content(operation.bodies)}
     return described
+
+
+def _parameter(parameter: Parameter, path_schemas: Mapping[str, Any]) -> dict[str, Any]:
+    known = path_schemas.get(parameter.name) if parameter.place == "path" else None
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.description,
+        "required": parameter.required,
+        "schema": known or dict(parameter.schema),
+    }
 
 
 def _answer(status: int, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,19 @@ from lookout.executions.contract import MAX_ID_LENGTH
 Milliseconds = Annotated[float, Meta(ge=0, description="milliseconds")]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
 
+_GREY_PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAJElEQVQIHW3BAQ"
+    "EAAAABIP4fa5YDqshT5CnyFHmKPEWeIk+RZxykEskvcOowAAAAAElFTkSuQmCC"
+)
+
 
 class DetectionRequest(TypedDict):
     """An image in JSON."""
 
     id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, description="any; comes back in the answer")]
-    image_data: Annotated[str, Meta(description="the image file in base64", extra_json_schema={"format": "byte"})]
+    image_data: Annotated[
+        str, Meta(description="the image file in base64", examples=[_GREY_PNG], extra_json_schema={"format": "byte"})
+    ]
 
 
 class FoundObject(TypedDict):
