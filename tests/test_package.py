@@ -55,6 +55,13 @@ def test_the_functions_handler_loads_little():
     assert {name for name in loaded if name.startswith(parts)} == set()
 
 
+def test_a_server_without_a_stack_needs_nothing_of_aws():
+    pytest.importorskip("gunicorn")
+    loaded = loaded_by("import lookout.apps.server.running")
+    assert {"lookout.apps.server.door", "flask"} <= loaded
+    assert loaded & {"boto3", "botocore", "ministack", "matplotlib", "onnx", "onnxruntime"} == set()
+
+
 def test_no_engine_is_loaded_before_it_is_opened():
     loaded = loaded_by("import lookout.engines, lookout.detector")
     assert "lookout.detector" in loaded

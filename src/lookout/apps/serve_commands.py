@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,8 @@ def serve(*, stack: str | None, as_json: bool, stop_on_eof: bool, **settings: An
     console.require("server", "lookout serve", "flask", "gunicorn", "uvicorn_worker", "structlog", "prometheus_client")
     from lookout.apps.server import running
 
-    service = _service(_server_config(settings), settings, stack)
+    service = _service(_server_config(settings), settings)
+    open_offloading = _find_stack(stack) if stack else None
     if stop_on_eof:
         console.stop_on_eof()
 
@@ -97,7 +99,7 @@ def serve(*, stack: str | None, as_json: bool, stop_on_eof: bool, **settings: An
         text = f"{service.model.name} on {service.engine} at {url}/object-detection, page at {url} (Ctrl-C ends it)"
         console.put(json.dumps({"url": url}) if as_json else text)
 
-    running.serve(service, on_ready)
+    running.serve(service, on_ready, open_offloading)
 
 
 def _server_config(settings: dict[str, Any]) -> ServerConfig:
@@ -128,7 +130,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _service(config: ServerConfig, settings: dict[str, Any], stack: str | None) -> Service:
+def _service(config: ServerConfig, settings: dict[str, Any]) -> Service:
     """The server's parts, but for the network: that is opened where it runs."""
     from lookout.apps.server.metrics import Metrics
     from lookout.apps.server.service import Service
@@ -142,18 +144,18 @@ def _service(config: ServerConfig, settings: dict[str, Any], stack: str | None) 
         engine=engine,
         selection=opening.selection_of(model, **settings),
         metrics=Metrics(model.name),
-        offloading=_offloading(stack) if stack else None,
     )
 
 
-def _offloading(stack: str) -> Offloading:
+def _find_stack(stack: str) -> Callable[[], Offloading]:
+    """How to offload to a stack, which must be there."""
     console.require("cloud", "lookout serve --stack", "boto3")
-    from lookout.apps.server.offloading import Offloading
+    from lookout.apps.server.stack_offloading import StackOffloading
     from lookout.cloud.account import account_of_environment
     from lookout.cloud.stack import Stack
 
-    account = account_of_environment()
-    return Offloading(account, Stack(account, stack).find())
+    deployment = Stack(account_of_environment(), stack).find()
+    return lambda: StackOffloading(account_of_environment(), deployment)
 
 
 @click.command()

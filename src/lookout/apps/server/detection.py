@@ -9,7 +9,8 @@ from typing import Literal, cast
 from flask import Blueprint, Response, g, request
 
 from lookout import images
-from lookout.apps.server.offloading import Offloading, OffloadName
+from lookout.apps.server import offloading
+from lookout.apps.server.offloading import OffloadName
 from lookout.apps.server.operations import Operation, Parameter, describe
 from lookout.apps.server.reading import read_flag, read_image, read_selection
 from lookout.apps.server.schemas import DetectionAnswer, DetectionRequest
@@ -77,7 +78,7 @@ def blueprint(service: Service) -> Blueprint:
 
 def _execution(arguments: Mapping[str, str]) -> Literal["local"] | OffloadName:
     name = arguments.get("execution", "local")
-    if name not in ("local", *Offloading.names):
+    if name not in ("local", *offloading.NAMES):
         raise UsageError(f"there is no execution {name[:20]!r}: ask for local, remote or direct")
     return cast(Literal["local"] | OffloadName, name)
 

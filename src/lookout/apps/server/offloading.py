@@ -1,21 +1,20 @@
-"""The way to the cloud through this server, for clients that have no keys of their own."""
+"""The way to the cloud through this server, for clients that have no keys of their own.
+
+``stack_offloading.py`` goes it; a server without a stack needs none of AWS's packages.
+"""
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
-from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.items import KEY, Outcome, from_item, image_url
-from lookout.cloud.stack import Deployment
-from lookout.errors import NoSuchUploadError
-from lookout.executions.direct import DirectExecution
-from lookout.executions.protocol import Answer, Execution
-from lookout.executions.remote import RemoteExecution
-from lookout.images import MAX_BYTES
+from lookout.executions.protocol import Answer
+
+if TYPE_CHECKING:
+    from lookout.cloud.items import Outcome
 
 OffloadName = Literal["remote", "direct"]
+NAMES: tuple[OffloadName, ...] = get_args(OffloadName)
 UPLOAD_LIFETIME_S = 900
 
 
@@ -28,51 +27,19 @@ class Upload:
     fields: dict[str, str]
 
 
-class Offloading:
-    """A stack, seen from the server."""
+class Offloading(Protocol):
+    """A cloud that finds objects. ``emulated``: it is none, but the emulator."""
 
-    names: tuple[OffloadName, ...] = ("remote", "direct")
-
-    def __init__(self, account: Account, deployment: Deployment) -> None:
-        self.emulated = account.emulated
-        self._deployment = deployment
-        self._s3 = account.s3
-        self._dynamodb = account.dynamodb
-        self._executions: dict[str, Execution] = {
-            "remote": RemoteExecution(account, deployment),
-            "direct": DirectExecution(account, deployment),
-        }
+    emulated: bool
 
     def detect(self, execution: OffloadName, data: bytes) -> Answer:
         """Offload an image, and wait for what is found in it. Raises as ``Execution.detect`` does."""
-        return self._executions[execution].detect("upload", data)
+        ...
 
     def new_upload(self) -> Upload:
         """Leave for a client to upload one image, for a quarter of an hour."""
-        upload_id = str(uuid.uuid4())
-        with aws_errors("making a presigned upload"):
-            post: dict[str, Any] = self._s3.generate_presigned_post(
-                self._deployment.bucket,
-                _key(upload_id),
-                Conditions=[["content-length-range", 1, MAX_BYTES]],
-                ExpiresIn=UPLOAD_LIFETIME_S,
-            )
-        return Upload(upload_id, post["url"], post["fields"])
+        ...
 
     def result(self, upload_id: str) -> Outcome | None:
         """What was found in an uploaded image; None while it is worked on. Raises ``NoSuchUploadError``."""
-        bucket, key = self._deployment.bucket, _key(upload_id)
-        with aws_errors("looking for a result"):
-            found = self._dynamodb.get_item(
-                TableName=self._deployment.table, Key={KEY: {"S": image_url(bucket, key)}}, ConsistentRead=True
-            )
-            if "Item" in found:
-                return from_item(found["Item"])
-            listed = self._s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-        if not listed.get("KeyCount"):
-            raise NoSuchUploadError(f"no image was uploaded under {upload_id}: send one with the form of POST /uploads")
-        return None
-
-
-def _key(upload_id: str) -> str:
-    return f"images/{upload_id}/upload"
+        ...

@@ -31,6 +31,7 @@ from lookout.apps.server.config import ServerConfig
 from lookout.apps.server.connections import Connection
 from lookout.apps.server.detectors import Detectors
 from lookout.apps.server.door import Door, Receive, Scope, Send
+from lookout.apps.server.offloading import Offloading
 from lookout.apps.server.service import Service
 from lookout.errors import LookoutError, PortInUseError
 
@@ -41,9 +42,12 @@ _HANGS_S = 30
 _FILES = 65536
 
 
-def serve(service: Service, on_ready: Callable[[str], None]) -> None:
+def serve(
+    service: Service, on_ready: Callable[[str], None], open_offloading: Callable[[], Offloading] | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT; ``on_ready`` is told the URL once the network has warmed up, the first time.
 
+    ``open_offloading`` is called in each worker: a connection to AWS must not be shared by two processes.
     Raises ``PortInUseError``; ends the program with 1 where the engine refuses the network, and says why.
     """
     config = service.config
@@ -52,7 +56,7 @@ def serve(service: Service, on_ready: Callable[[str], None]) -> None:
     url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{listener.getsockname()[1]}"
     _allow_files()
     try:
-        _Arbiter(_Application(service, listener, lambda: on_ready(url))).run()
+        _Arbiter(_Application(service, listener, lambda: on_ready(url), open_offloading)).run()
     except SystemExit as end:
         sys.exit(1 if end.code else 0)
 
@@ -66,9 +70,16 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
 class _Application(BaseApplication):  # type: ignore[misc]
     """gunicorn's idea of a program: its settings, and what a worker runs."""
 
-    def __init__(self, service: Service, listener: socket.socket, announce: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        listener: socket.socket,
+        announce: Callable[[], None],
+        open_offloading: Callable[[], Offloading] | None,
+    ) -> None:
         self._service = service
         self._listener = listener
+        self._open_offloading = open_offloading
         self._announce: Callable[[], None] | None = announce
         # Its writing end is open for as long as the arbiter lives: a worker must not outlive it.
         self._alive, self._arbiter_alive = os.pipe()
@@ -94,6 +105,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """What a worker runs."""
         logging.getLogger("uvicorn.error").propagate = True
+        if self._open_offloading:
+            self._service.offloading = self._open_offloading()
         return _Work(self._service, self._alive, self._announce)
 
     def _forked(self, _arbiter: Arbiter, worker: UvicornWorker) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lookout.apps.server import offloading
 from lookout.apps.server.config import ServerConfig
 from lookout.apps.server.metrics import Metrics
 from lookout.apps.server.offloading import Offloading
@@ -49,15 +50,14 @@ class Service:
 
     def describe(self) -> Mapping[str, Any]:
         """What a client may want to know before it asks."""
-        offloading = self.offloading
         return {
             "model": self.model.name,
             "engine": self.engine,
             "labels": list(self.model.labels),
             "confidence": self.selection.confidence,
             "iou": self.selection.iou,
-            "executions": ["local", *(offloading.names if offloading else ())],
-            "emulated": offloading is not None and offloading.emulated,
+            "executions": ["local", *(offloading.NAMES if self.offloading else ())],
+            "emulated": self.offloading is not None and self.offloading.emulated,
             "authentication": self.config.api_key is not None,
             "max_body_bytes": self.config.max_body_bytes,
         }
