@@ -122,7 +122,7 @@ def test_a_chosen_picture_shows_what_the_server_finds(open_page: Open, served: s
     choose(page, picture())
     expect_objects(page, objects_from(served))
     expect(page.locator("#picture-facts")).to_contain_text("120 pixels")
-    expect(page.get_by_role("status")).to_contain_text("one.jpg, local: ")
+    expect(page.locator("#news")).to_contain_text("one.jpg, local: ")
     stages = page.locator("#stages dt").all_inner_texts()
     assert [stage for stage in stages if stage != "queue"] == [
         *("decode", "preprocess", "inference", "postprocess", "network and HTTP")
@@ -302,8 +302,9 @@ def test_the_camera_takes_a_picture_and_is_let_go(open_page: Open):
 
 def test_a_camera_that_is_refused_is_told_of(open_page: Open):
     page = open_page()
-    refused = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
-    page.evaluate(refused)
+    page.evaluate("""() => {
+        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"));
+    }""")
     page.get_by_role("button", name="Use the camera").click()
     expect(page.locator("#camera-problem")).to_contain_text("The camera may not be used")
     page.keyboard.press("Escape")
@@ -377,6 +378,7 @@ def press_tab_to(page: Page, selector: str) -> None:
 
 def test_the_keyboard_is_enough(open_page: Open):
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page.on("filechooser", lambda chooser: None)  # from here on no window of the system's opens
     press_tab_to(page, "#choose")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
