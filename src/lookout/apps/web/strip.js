@@ -18,7 +18,7 @@ export function showStrip(pictures, selected, wordsFor, onSelected) {
 
 function entry(picture, onSelected) {
   const image = element("img", { alt: "", loading: "lazy", decoding: "async", src: picture.url });
-  image.addEventListener("error", () => image.classList.add("unseen"));
+  image.addEventListener("error", () => (image.hidden = true));
   const texts = [
     element("span", { className: "name" }, picture.file.name),
     element("span", { className: "state" }),
