@@ -38,7 +38,7 @@ def server() -> Iterator[Callable[[int, bytes], LocalExecution]]:
         httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         httpd.handle_error = lambda *_: None
         threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
-        client = LocalExecution(f"http://127.0.0.1:{httpd.server_port}/")
+        client = LocalExecution(f"http://127.0.0.1:{httpd.server_port}/", sleep=lambda _: None)
         servers.append((httpd, client))
         return client
 
@@ -50,7 +50,7 @@ def server() -> Iterator[Callable[[int, bytes], LocalExecution]]:
 
 
 def test_a_good_answer_is_read(server):
-    answer = server(200, json.dumps(GOOD).encode()).detect("a.jpg", b"data")
+    answer = server(200, json.dumps(GOOD).encode()).detect(b"data", "a.jpg")
     assert [found.to_json() for found in answer.objects] == GOOD["objects"]
     assert answer.inference_ms == 7.5
     assert answer.elapsed_ms > 0
@@ -74,13 +74,13 @@ def test_a_good_answer_is_read(server):
 )
 def test_a_bad_answer_is_an_error_and_never_an_empty_result(server, status: int, body: bytes, error, words: str):
     with pytest.raises(error, match=words) as caught:
-        server(status, body).detect("a.jpg", b"data")
+        server(status, body).detect(b"data", "a.jpg")
     assert type(caught.value) is error
 
 
 def test_nobody_there_is_said():
     with pytest.raises(UnreachableError, match="lookout serve"):
-        LocalExecution("http://127.0.0.1:9").detect("a.jpg", b"data")
+        LocalExecution("http://127.0.0.1:9").detect(b"data", "a.jpg")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:5001", "ftp://127.0.0.1", "http://"])
