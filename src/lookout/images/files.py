@@ -12,7 +12,7 @@ from typing import Protocol
 
 from lookout.errors import ImageError, NoImagesError, UsageError
 from lookout.images.limits import DEFAULT_LIMITS, ImageLimits
-from lookout.images.patterns import Pattern, sorted_entries
+from lookout.images.patterns import Pattern, sorted_names
 from lookout.images.pixels import ImageArray, encode_jpeg
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
@@ -68,10 +68,10 @@ class _Folder:
 
     def images(self) -> Iterator[Path]:
         found = False
-        for entry in sorted_entries(self.path, _has_suffix):
-            if _may_be_image(entry):
+        for name in sorted_names(self.path, _has_suffix):
+            if _may_be_image(path := self.path / name):
                 found = True
-                yield self.path / entry.name
+                yield path
         if not found:
             raise _no_images(f"{self.path} holds no images: put files there that end in", self._hint())
 
@@ -90,10 +90,10 @@ class _Matches:
 
     def images(self) -> Iterator[Path]:
         found = False
-        for entry in self.pattern.walk(_has_suffix):
-            if _may_be_image(entry):
+        for path in self.pattern.walk(_has_suffix):
+            if _may_be_image(path):
                 found = True
-                yield Path(entry.path)
+                yield path
         if not found:
             raise _no_images(f"nothing that {self.path} matches is an image: name files that end in")
 
@@ -119,12 +119,9 @@ def _has_suffix(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122, since a Path for each name takes ten times as long
 
 
-def _may_be_image(entry: os.DirEntry[str]) -> bool:
+def _may_be_image(path: Path) -> bool:
     """A file, or a link that leads nowhere, which fails when it is read; no pipe, where reading may never end."""
-    try:
-        return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
-    except OSError:  # a link that leads to itself
-        return entry.is_symlink()
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def read(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
