@@ -38,7 +38,8 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_the_public_names():
-    assert lookout.__all__ == ["Box", "Detection", "Detector", "LookoutError", "Result", "__version__", "load"]
+    values = ["Box", "Detection", "Detector", "LookoutError", "Result", "__version__"]
+    assert lookout.__all__ == [*values, "connect", "load"]
     assert all(getattr(lookout, name) for name in lookout.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = lookout.nonsense

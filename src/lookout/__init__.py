@@ -9,6 +9,9 @@
     for found in result.objects:
         print(found.label, found.confidence, found.box)
     result.annotated()                          # the picture with boxes, as an array
+
+    with lookout.connect("http://127.0.0.1:5001") as client:    # a server: lookout serve
+        client.detect("street.jpg").objects
 """
 
 from __future__ import annotations
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
     from lookout.core.detections import Box, Detection
     from lookout.detector import Detector, Result
     from lookout.errors import LookoutError
+    from lookout.executions.local import connect
     from lookout.loading import load
 
 __version__ = "0.1.0"
 
-__all__ = ["Box", "Detection", "Detector", "LookoutError", "Result", "__version__", "load"]
+__all__ = ["Box", "Detection", "Detector", "LookoutError", "Result", "__version__", "connect", "load"]
 
 _HOMES = {
     "Box": "core.detections",
@@ -31,6 +35,7 @@ _HOMES = {
     "Detector": "detector",
     "LookoutError": "errors",
     "Result": "detector",
+    "connect": "executions.local",
     "load": "loading",
 }
 

@@ -18,6 +18,7 @@
     ├── PortInUseError           somebody else listens there               exit 1
     ├── ExecutionError           an execution gave no answer               exit 1   HTTP 502
     │   ├── UnreachableError     nobody is there to answer any image       exit 1   HTTP 502
+    │   ├── BusyError            it has too much to do, however often asked exit 1  HTTP 503
     │   └── ResultTimeoutError   it gave none in time                      exit 1   HTTP 504
     └── CloudError               AWS or the emulator refused               exit 1   HTTP 502
         └── StackError           a stack was not made, changed or deleted
@@ -105,13 +106,20 @@ class PortInUseError(LookoutError):
 
 
 class ExecutionError(LookoutError):
-    """An execution that gave no answer for an image."""
+    """An execution that gave no answer for an image. ``retries``: how often it was asked again."""
 
     http_status = 502
+    retries: int = 0
 
 
 class UnreachableError(ExecutionError):
     """Nobody is there to answer, so that the next image would fare no better."""
+
+
+class BusyError(ExecutionError):
+    """An execution that has too much to do to answer this image."""
+
+    http_status = 503
 
 
 class ResultTimeoutError(ExecutionError):

@@ -45,7 +45,7 @@ def test_the_summary_is_numpys(values: list[float]):
     assert summary.n == len(values)
     assert (summary.min, summary.max) == (min(values), max(values))
     assert summary.mean == pytest.approx(np.mean(values))
-    assert summary.p95 == pytest.approx(np.percentile(values, 95))
+    assert (summary.p95, summary.p99) == pytest.approx(tuple(np.percentile(values, [95, 99])))
     assert summary.sd == pytest.approx(np.std(values, ddof=1) if len(values) > 1 else 0)
 
 
@@ -106,7 +106,7 @@ def test_an_execution_without_a_sample_has_rows_without_numbers():
     )
     assert document == {
         "task": "Remote execution", "metric": "Duration", "unit": "ms", "n": 0,
-        "mean": None, "sd": None, "min": None, "max": None, "p50": None, "p95": None,
+        "mean": None, "sd": None, "min": None, "max": None, "p50": None, "p95": None, "p99": None,
     }  # fmt: skip
 
 

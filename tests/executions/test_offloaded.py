@@ -47,7 +47,7 @@ def remote(cloud: Cloud, pauses: list[float], timeout_s: float = 60) -> RemoteEx
 
 def test_the_client_waits_longer_and_longer_for_the_item():
     cloud, pauses = Cloud(appears_at=6), []
-    answer = remote(cloud, pauses).detect("a.jpg", b"data")
+    answer = remote(cloud, pauses).detect(b"data", "a.jpg")
     assert (cloud.looks, len(pauses)) == (6, 5)
     assert pauses == sorted(pauses)
     assert (answer.request_id, answer.inference_ms) == ("request-1", 4.0)
@@ -56,27 +56,27 @@ def test_the_client_waits_longer_and_longer_for_the_item():
 
 def test_a_failed_item_is_an_error():
     with pytest.raises(ImageError, match="not an image"):
-        remote(Cloud(appears_at=1, error="not an image"), []).detect("a.jpg", b"data")
+        remote(Cloud(appears_at=1, error="not an image"), []).detect(b"data", "a.jpg")
 
 
 def test_no_item_in_time_is_an_error_that_says_what_the_log_holds():
     with pytest.raises(ResultTimeoutError, match=r"group .*\[ERROR\] EngineError: broken$"):
-        remote(Cloud(appears_at=None), [], timeout_s=0).detect("a.jpg", b"data")
+        remote(Cloud(appears_at=None), [], timeout_s=0).detect(b"data", "a.jpg")
 
 
 def test_a_function_that_never_answers_ends_the_run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("lookout.executions.remote._PATIENCE_S", 0)
     with pytest.raises(UnreachableError, match="EngineError: broken"):
-        remote(Cloud(appears_at=None), []).detect("a.jpg", b"data")
+        remote(Cloud(appears_at=None), []).detect(b"data", "a.jpg")
 
 
 def test_a_function_that_has_answered_before_is_waited_for(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("lookout.executions.remote._PATIENCE_S", 0)
     cloud = Cloud(appears_at=1)
     execution = remote(cloud, [])
-    execution.detect("a.jpg", b"data")
+    execution.detect(b"data", "a.jpg")
     cloud.looks, cloud.appears_at = 0, 5
-    assert execution.detect("b.jpg", b"data").request_id == "request-1"
+    assert execution.detect(b"data", "b.jpg").request_id == "request-1"
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "ä b+c%.jpg", "x" * 300 + ".jpg", "\udcff.jpg"])
@@ -91,4 +91,4 @@ def test_every_file_name_makes_a_key_that_s3_takes(name: str):
 def test_an_image_too_large_for_a_direct_call_is_refused_with_the_remedy():
     execution = DirectExecution(SimpleNamespace(functions=None), DEPLOYMENT)
     with pytest.raises(UsageError, match="use the execution remote"):
-        execution.detect("a.jpg", bytes(5 * 1024 * 1024))
+        execution.detect(bytes(5 * 1024 * 1024), "a.jpg")

@@ -9,10 +9,11 @@ import click
 
 from lookout import __version__
 from lookout.apps import console
-from lookout.apps.compare_commands import compare, demo, send
+from lookout.apps.compare_commands import compare, demo
 from lookout.apps.detect_commands import detect
 from lookout.apps.evaluate_commands import evaluate
 from lookout.apps.model_commands import models
+from lookout.apps.send_command import send
 from lookout.apps.serve_commands import emulator, serve
 from lookout.apps.stack_commands import stack
 

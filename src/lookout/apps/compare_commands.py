@@ -1,57 +1,19 @@
-"""The commands that measure executions: ``lookout send`` and ``lookout compare``."""
+"""The commands that measure executions against each other: ``lookout compare`` and ``lookout demo``."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
 from lookout.apps import console, opening, options, tables
 from lookout.apps.progress import Progress
 from lookout.errors import LookoutError, UsageError
-
-if TYPE_CHECKING:
-    from lookout.comparison.samples import Sample
-    from lookout.executions.protocol import Execution
-
-
-@click.command()
-@click.argument("images", nargs=-1, required=True, type=options.IMAGES)
-@click.option("--to", "url", default="http://127.0.0.1:5001", show_default=True, help="The server, for local.")
-@click.option(
-    "--execution",
-    type=click.Choice(["local", "remote", "direct"]),
-    default="local",
-    show_default=True,
-    help="Through the server, through S3 and Lambda, or through Lambda alone.",
-)
-@click.option("--stack", default="lookout", show_default=True, help="The stack, for remote and direct.")
-@options.as_json
-def send(images: tuple[Path, ...], url: str, execution: str, stack: str, *, as_json: bool) -> None:
-    """Send images to a server or to the cloud.
-
-    IMAGES are files or folders. Prints the results, and the average times.
-
-    \b
-    Example: lookout send photos/
-             lookout send photos/ --execution remote
-    """
-    from lookout.comparison.load import closed_loop
-    from lookout.comparison.report import averages
-    from lookout.images import find
-
-    paths = find(images)
-    client, emulated = _client(execution, url, stack)
-    with closing(client):
-        samples = list(_shown(closed_loop([client], paths), as_json=as_json))
-    console.print_averages(averages(samples), emulated=emulated, as_json=as_json)
-    sys.exit(1 if any(sample.error for sample in samples) else 0)
 
 
 @click.command()
@@ -163,31 +125,6 @@ def demo(context: click.Context, images: tuple[Path, ...], model: str | None, *,
         )
     paths = images or (bundled.PICTURES,)
     context.invoke(compare, images=paths, model=model or bundled.NAME, as_json=as_json)
-
-
-def _shown(samples: Iterable[Sample], *, as_json: bool) -> Iterator[Sample]:
-    """The samples, each shown as it comes: a line for people, or one of JSON for programs."""
-    for sample in samples:
-        console.print_sample(sample, as_json=as_json)
-        yield sample
-
-
-def _client(execution: str, url: str, stack_name: str) -> tuple[Execution, bool]:
-    """The execution, and whether it is emulated."""
-    if execution == "local":
-        from lookout.executions.local import LocalExecution
-
-        return LocalExecution(url), False
-    console.require("cloud", f"the execution {execution}", "boto3")
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.stack import Stack
-    from lookout.executions.direct import DirectExecution
-    from lookout.executions.remote import RemoteExecution
-
-    account = account_of_environment()
-    deployment = Stack(account, stack_name).find()
-    client = (RemoteExecution if execution == "remote" else DirectExecution)(account, deployment)
-    return client, account.emulated
 
 
 def _execution_names(text: str) -> tuple[str, ...]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import io
-import json
 import os
 import signal
 import sys
@@ -21,8 +19,6 @@ from lookout.apps.streams import Stream
 from lookout.errors import LookoutError, MissingExtraError, OutputError
 
 if TYPE_CHECKING:
-    from lookout.comparison.report import Averages
-    from lookout.comparison.samples import Sample
     from lookout.core.detections import Detection
 
 INTERRUPTED = 130
@@ -145,55 +141,6 @@ def _describe_label(label: str, scores: Sequence[str]) -> str:
     return f"{count}{printable(label)} ({', '.join(scores[:5])}{more})"
 
 
-def print_sample(sample: Sample, *, as_json: bool) -> None:
-    """A sample in one line; for people, that of a failure goes to standard error."""
-    if as_json:
-        put(json.dumps(_sample_document(sample)))
-    elif sample.error is not None:
-        click.echo(_sample_line(sample), err=True)
-    else:
-        put(_sample_line(sample))
-
-
-def _sample_document(sample: Sample) -> dict[str, Any]:
-    if sample.answer is None:
-        return {"image": sample.image, "error": sample.error}
-    document = {
-        "image": sample.image,
-        "objects": [detection.to_json() for detection in sample.answer.objects],
-        "inference_time": sample.answer.inference_ms,
-        "timings": dict(sample.answer.timings_ms),
-        "round_trip": sample.answer.elapsed_ms,
-    }
-    upload_ms = sample.answer.upload_ms
-    return document if upload_ms is None else {**document, "transfer_time": upload_ms}
-
-
-def _sample_line(sample: Sample) -> str:
-    if sample.answer is None:
-        return failure_line(sample.image, sample.error)
-    upload = "" if sample.answer.upload_ms is None else f", upload {sample.answer.upload_ms:.1f}"
-    times = f"{sample.answer.elapsed_ms:.1f} ms (inference {sample.answer.inference_ms:.1f}{upload})"
-    return f"{printable(sample.image)}: {describe_objects(sample.answer.objects)} in {times}"
-
-
 def failure_line(image: str, error: str | None) -> str:
     """What is said of an image that failed."""
     return printable(f"{image}: failed: {error}")
-
-
-def print_averages(averages: Averages, *, emulated: bool, as_json: bool) -> None:
-    """What a run of ``lookout send`` ends with."""
-    if as_json:
-        put(json.dumps({"summary": {**dataclasses.asdict(averages), "emulated": emulated}}))
-        return
-    put(f"{averages.images} images answered, {averages.failed} failed")
-    for text, value in (
-        ("Average inference time", averages.average_inference_time),
-        ("Average round trip", averages.average_round_trip),
-        ("Average transfer (upload) time", averages.average_transfer_time),
-    ):
-        if value is not None:
-            put(f"{text}: {value:.2f} ms")
-    if emulated:
-        put(EMULATED)

@@ -126,6 +126,16 @@ iou = click.option(
     show_default=True,
     help="Of two boxes of one label that overlap more than this, the less confident goes (NMS).",
 )
+# What a server does with one image in place of its own settings.
+asked = together(
+    click.option(
+        "--confidence", type=_UNIT, help="Objects at or below this score are left out.  [default: the server's]"
+    ),
+    click.option("--iou", type=_UNIT, help="The overlap above which NMS drops a box.  [default: the server's]"),
+    click.option(
+        "--classes", metavar="A,B", help="The labels wanted, with commas between them.  [default: the server's]"
+    ),
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JSON on standard output.")
 api_key = click.option(
     "--api-key", envvar="LOOKOUT_API_KEY", help="The server's key; better in LOOKOUT_API_KEY, where nobody sees it."

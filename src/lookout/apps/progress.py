@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,12 +14,15 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
-from lookout.apps.console import printable
+from lookout.apps.console import printable, put
 
 if TYPE_CHECKING:
     from lookout.comparison.samples import Sample
@@ -66,6 +70,58 @@ class Progress:
     ) -> None:
         if self._shown:
             self._bar.stop()
+
+
+class SendProgress:
+    """A bar on a terminal: how many images are done, how many a second, the time left, and what failed.
+
+    What is printed meanwhile goes through ``say``, so that it stands above the bar and not in it.
+    """
+
+    def __init__(self, total: int) -> None:
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left{task.fields[failed]}", markup=False),
+        )
+        self._console = Console(stderr=True)
+        self._shown = self._console.is_terminal
+        self._bar = progress.Progress(*columns, console=self._console, transient=True, redirect_stdout=False)
+        self._task = self._bar.add_task("sending", total=total, failed="")
+
+    def advance(self, failed: int) -> None:
+        """One more is done; ``failed`` of all that are."""
+        self._bar.update(self._task, advance=1, failed=f", {failed:,} failed" if failed else "")
+
+    def say(self, line: str, *, error: bool = False) -> None:
+        """A line of results, or of an error. Raises ``OutputError`` as ``console.put`` does."""
+        if self._shown and (error or (sys.stdout is not None and sys.stdout.isatty())):
+            self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        elif error:
+            click.echo(line, err=True)
+        else:
+            put(line)
+
+    def __enter__(self) -> Self:
+        if self._shown:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown:
+            self._bar.stop()
+
+
+class _RateColumn(ProgressColumn):
+    """Images a second, of late."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} images/s" if speed else "- images/s", style="progress.data.speed")
 
 
 class Downloads:

@@ -6,19 +6,20 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from lookout.apps.pictures import STANDARD_INPUT
 from lookout.errors import UsageError
 
 
-def spare(out: Path, inputs: Iterable[Path]) -> None:
+def spare(out: Path, inputs: Iterable[Path], option: str = "--out") -> None:
     """Raise ``UsageError`` where ``out`` is one of the inputs, by whatever name; devices may be both."""
     present = _stat(out)
     if present is None or not stat.S_ISREG(present.st_mode):
         return
     if any(os.path.samestat(present, other) for other in map(_stat, inputs) if other):
-        raise UsageError(f"{out} would be written over: name another file with --out")
+        raise UsageError(f"{out} would be written over: name another file with {option}")
 
 
 def model_files(model: str, labels: Path | None) -> list[Path]:
@@ -38,8 +39,9 @@ def model_files(model: str, labels: Path | None) -> list[Path]:
 def spare_folder(folder: Path, names: Iterable[str], option: str, what: str) -> None:
     """Raise ``UsageError`` where a folder to be written into holds an image, or the link that it was named by."""
     place = folder.resolve()
-    paths = [Path(name) for name in names if name != STANDARD_INPUT]
-    if any(place in (path.parent.resolve(), path.resolve().parent) for path in paths):
+    paths = (Path(name) for name in names if name != STANDARD_INPUT)
+    resolve = lru_cache(maxsize=100)(Path.resolve)  # of many images in few folders
+    if any(place == resolve(path.parent) or (path.is_symlink() and place == path.resolve().parent) for path in paths):
         raise UsageError(f"{folder} holds {what}: name another folder with {option}")
 
 

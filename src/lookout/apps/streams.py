@@ -15,20 +15,21 @@ class Stream:
     """Text to a file, or to standard output where there is no path: UTF-8, each piece written at once.
 
     A file name that is no UTF-8 leaves as the bytes that it came as. A ``whole`` file gets its name only when it is
-    complete. Raises ``UsageError`` where the file can't be made, ``OutputError`` where it can't be written.
+    complete. Raises ``UsageError`` where the file can't be made, naming the ``option`` that names it, ``OutputError``
+    where it can't be written.
     """
 
-    def __init__(self, path: Path | None, *, whole: bool = False) -> None:
+    def __init__(self, path: Path | None, *, whole: bool = False, option: str = "--out") -> None:
         self._name = str(path) if path else "standard output"
         self._path = path.resolve() if path else None  # what a link leads to is written, not the link
         beside = whole and self._path and (self._path.is_file() or not self._path.exists())  # but for a device
         self._partial = self._path.with_name(f".lookout-{os.getpid()}.partial") if self._path and beside else None
         if path and path.is_dir():
-            raise UsageError(f"{path} is a folder: name a file with --out")
+            raise UsageError(f"{path} is a folder: name a file with {option}")
         try:
             self._file = _open(self._partial or self._path)
         except OSError as error:
-            raise UsageError(f"{self._name} can't be written ({error.strerror}): name another with --out") from error
+            raise UsageError(f"{self._name} can't be written ({error.strerror}): name another with {option}") from error
 
     def write(self, text: str) -> None:
         """Write a piece of text. A reader who has enough is no failure: ``BrokenPipeError`` passes."""

@@ -14,6 +14,8 @@ from lookout.apps.console import EMULATED, printable, put
 
 if TYPE_CHECKING:
     from lookout.comparison.report import Report, Row
+    from lookout.comparison.statistics import Summary
+    from lookout.comparison.tally import Totals
 
 
 def print_report(report: Report) -> None:
@@ -57,8 +59,12 @@ def _table(rows: Iterable[Row], columns: Mapping[str, str]) -> Table:
 def _number(row: Row, field: str) -> str:
     if row.summary is None:
         return "-"
-    # One sample has a value, and nothing to say of how values spread.
-    return f"{getattr(row.summary, field):.2f}" if row.summary.n > 1 or field == "mean" else ""
+    return f"{getattr(row.summary, field):.2f}" if _is_known(row.summary, field) else ""
+
+
+def _is_known(summary: Summary, field: str) -> bool:
+    """One sample has a value, and nothing to say of how values spread."""
+    return summary.n > 1 or field == "mean"
 
 
 def _footer(report: Report) -> Iterable[str]:
@@ -76,6 +82,58 @@ def _footer(report: Report) -> Iterable[str]:
         yield EMULATED
     machine = report.machine
     yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
+
+
+def print_totals(totals: Totals) -> None:
+    """What a run of ``lookout send`` ends with."""
+    console = standard_output()
+    with console.capture() as table:
+        tables = [_times_table(totals, columns) for columns in (_TIMES, _FEWER_TIMES)]
+        print_fitting(console, tables)
+    put("\n".join([_counts(totals), *([table.get().rstrip("\n")] if totals.images else []), *_ends(totals)]))
+
+
+_TIMES = {"n": "n", **_COLUMNS, "p99": "p99"}
+_FEWER_TIMES = {name: field for name, field in _TIMES.items() if name not in _SPARED}
+
+
+def _counts(totals: Totals) -> str:
+    rate = "" if totals.images_per_second is None else f"{totals.images_per_second:.1f} images/s over "
+    counts = f"{totals.images} images answered, {totals.failed} failed, {totals.retries} retries"
+    return f"{counts}, {rate}{totals.seconds:.1f} s"
+
+
+def _times_table(totals: Totals, columns: Mapping[str, str]) -> Table:
+    table = Table("Time (ms)", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, summary in (
+        ("Round trip", totals.round_trip),
+        ("Inference", totals.inference_time),
+        ("Transfer (upload)", totals.transfer_time),
+    ):
+        if summary:
+            table.add_row(name, *(_figure(summary, field) for field in columns.values()))
+    return table
+
+
+def _figure(summary: Summary, field: str) -> str:
+    return str(summary.n) if field == "n" else f"{getattr(summary, field):.2f}" if _is_known(summary, field) else ""
+
+
+def _ends(totals: Totals) -> Iterable[str]:
+    if totals.inference_time:
+        yield f"Average inference time: {totals.inference_time.mean:.2f} ms"
+    if totals.transfer_time:
+        yield f"Average transfer (upload) time: {totals.transfer_time.mean:.2f} ms"
+    for image, error in totals.failures:
+        yield printable(f"Failed: {image}: {error}")
+    if more := totals.failed - len(totals.failures):
+        yield f"Failed: {more} more, each told on standard error as it happened."
+    if totals.emulated:
+        yield EMULATED
+    if totals.interrupted:
+        yield "Interrupted: this is what was done by then."
 
 
 def print_models(documents: Iterable[Mapping[str, Any]]) -> None:

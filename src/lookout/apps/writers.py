@@ -7,15 +7,14 @@ objects: it has an ``error`` in JSON lines, and is absent from the others.
 from __future__ import annotations
 
 import csv
-import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from lookout import images
 from lookout.apps.console import describe_objects, printable
+from lookout.apps.picture_folder import PictureFolder, make_folder, remove_empty
 from lookout.apps.pictures import Outcome
 from lookout.apps.streams import Stream
 from lookout.comparison.coco import result_entry
@@ -106,7 +105,7 @@ class CsvWriter(_ToStream):
 
     def __init__(self, stream: Stream, *, video: bool = False) -> None:
         super().__init__(stream)
-        self._rows = csv.writer(_UnixLines(stream))
+        self._rows = csv.writer(UnixLines(stream))
         self._rows.writerow([*(("video", "frame", "time") if video else ("image",)), "label", "confidence", *BOX])
 
     def write(self, outcome: Outcome) -> None:
@@ -117,13 +116,14 @@ class CsvWriter(_ToStream):
             self._rows.writerow([*where.values(), document["label"], document["accuracy"], *document["box"]])
 
 
-class _UnixLines:
+class UnixLines:
     """Ends csv's rows as other tools here end lines; told so itself, csv would leave a carriage return unquoted."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
     def write(self, row: str) -> None:
+        """Take a row, as csv makes it."""
         self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
@@ -217,38 +217,26 @@ class PictureWriter:
     """A picture with boxes an image, ``<stem>.jpg``; of several of one name the others are numbered."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._made = _make_folder(folder)
-        self._taken: set[str] = set()
-        self._numbers: dict[str, int] = {}  # the next one to try, of a stem
+        self._folder = PictureFolder(folder)
 
     def write(self, outcome: Outcome) -> None:
         """See ``Writer``."""
         if outcome.result:
-            images.write(outcome.result.annotated(), self._folder / self._free_name(outcome.stem))
+            self._folder.save(outcome.stem, images.encode_jpeg(outcome.result.annotated()))
 
     def close(self) -> None:
         """See ``Writer``."""
 
     def discard(self) -> None:
         """See ``Writer``."""
-        _remove_empty(self._made)
-
-    def _free_name(self, stem: str) -> str:
-        for number in itertools.count(self._numbers.get(stem, 1)):
-            name = f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg"
-            if name not in self._taken:
-                break
-        self._numbers[stem] = number + 1
-        self._taken.add(name)
-        return name
+        self._folder.discard()
 
 
 class VideoWriter:
     """A video with boxes."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        self._made = _make_folder(path.parent)
+        self._made = make_folder(path.parent)
         self._file = VideoFile(path, fps)
 
     def write(self, outcome: Outcome) -> None:
@@ -263,24 +251,7 @@ class VideoWriter:
     def discard(self) -> None:
         """See ``Writer``."""
         self._file.discard()
-        _remove_empty(self._made)
-
-
-def _make_folder(folder: Path) -> list[Path]:
-    """Make a folder, before any work is done for it; the folders that were made, the innermost first."""
-    try:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} can't be written ({error.strerror}): name another folder with --save") from error
-    return missing
-
-
-def _remove_empty(made: Iterable[Path]) -> None:
-    """Leave no folder behind into which nothing was written."""
-    with suppress(OSError):  # the first that holds something ends it
-        for folder in made:
-            folder.rmdir()
+        remove_empty(self._made)
 
 
 def _title(outcome: Outcome) -> str:

@@ -83,7 +83,7 @@ class Account:
     def _config(self) -> Config:
         return Config(
             retries={"mode": "standard", "total_max_attempts": 3},
-            max_pool_connections=32,
+            max_pool_connections=256,  # as many as lookout send may have under way
             # A proxy that the environment names is for the world outside, not for this machine.
             proxies={} if self.emulated else None,
         )

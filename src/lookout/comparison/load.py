@@ -9,7 +9,7 @@ from pathlib import Path
 from lookout import images
 from lookout.comparison.samples import Sample
 from lookout.errors import LookoutError, UnreachableError
-from lookout.executions.protocol import Execution
+from lookout.executions.protocol import Answer, Execution
 
 
 def closed_loop(
@@ -23,13 +23,22 @@ def closed_loop(
     """
     for path in paths:
         for execution in executions:
-            yield _sample(execution, path, clock())
+            yield take_sample(execution.name, path, execution.detect, clock)
 
 
-def _sample(execution: Execution, path: Path, started: float) -> Sample:
+def take_sample(
+    execution: str,
+    path: Path,
+    detect: Callable[[bytes, str], Answer],
+    clock: Callable[[], float] = time.time,
+    read: Callable[[Path], bytes] = images.read,
+) -> Sample:
+    """One image through ``detect``. Any error but ``UnreachableError`` is the sample's."""
+    started = clock()
     try:
-        return Sample(execution.name, str(path), started, execution.detect(path.name, images.read(path)))
+        answer = detect(read(path), path.name)
     except UnreachableError:
         raise
     except LookoutError as error:  # the boundary: here an error becomes a row
-        return Sample.failed(execution.name, str(path), started, error)
+        return Sample.failed(execution, str(path), started, error)
+    return Sample(execution, str(path), started, answer)

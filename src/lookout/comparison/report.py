@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,34 +76,6 @@ class Report:
     def sound(self) -> bool:
         """Whether every image was answered and reported, and by every execution with the same objects."""
         return not self.failures and not self.unreported and self.agreement.identical == self.agreement.images
-
-
-@dataclass(frozen=True, slots=True)
-class Averages:
-    """What one execution took on average, in milliseconds; None where nothing was measured."""
-
-    images: int
-    failed: int
-    average_inference_time: float | None
-    average_round_trip: float | None
-    average_transfer_time: float | None
-
-
-def averages(samples: Sequence[Sample]) -> Averages:
-    """The averages over the samples of one execution; those that failed are counted, and in no average."""
-    answers = [sample.answer for sample in samples if sample.answer]
-    return Averages(
-        images=len(answers),
-        failed=len(samples) - len(answers),
-        average_inference_time=_mean(answer.inference_ms for answer in answers),
-        average_round_trip=_mean(answer.elapsed_ms for answer in answers),
-        average_transfer_time=_mean(answer.upload_ms for answer in answers),
-    )
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    summary = summarise([value for value in values if value is not None])
-    return summary.mean if summary else None
 
 
 def make_report(

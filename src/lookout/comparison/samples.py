@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from lookout.cloud.reports import Invocation
 from lookout.core.detections import Detection
-from lookout.errors import LookoutError, UsageError
+from lookout.errors import ExecutionError, LookoutError, UsageError
 from lookout.executions.protocol import Answer
 
 FORMAT = 1
@@ -27,7 +27,8 @@ class Sample:
     """One image through one execution. ``image`` is its path, as it was given.
 
     ``started`` in seconds since the epoch. Either ``answer`` is there or ``error`` (with ``error_kind``, the
-    name of its class) is. ``invocation`` is what Lambda reported of it.
+    name of its class) is. ``invocation`` is what Lambda reported of it. ``failed_retries``: how often an image that
+    failed was sent again; that of an answer is in it.
     """
 
     execution: str
@@ -37,11 +38,19 @@ class Sample:
     error: str | None = None
     error_kind: str | None = None
     invocation: Invocation | None = None
+    failed_retries: int = 0
 
     @staticmethod
     def failed(execution: str, image: str, started: float, error: LookoutError) -> Sample:
         """The sample of an image that got no answer."""
-        return Sample(execution, image, started, error=str(error), error_kind=type(error).__name__)
+        retries = error.retries if isinstance(error, ExecutionError) else 0
+        kind = type(error).__name__
+        return Sample(execution, image, started, error=str(error), error_kind=kind, failed_retries=retries)
+
+    @property
+    def retries(self) -> int:
+        """How often the image was sent again."""
+        return self.answer.retries if self.answer else self.failed_retries
 
     @property
     def cold(self) -> bool:

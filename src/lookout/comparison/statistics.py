@@ -22,18 +22,19 @@ class Summary:
     max: float
     p50: float
     p95: float
+    p99: float
 
 
 def summarise(values: Sequence[float]) -> Summary | None:
     """The summary of some values; None where there are none, since no number would be true of them.
 
     >>> summarise([1.0, 2.0, 3.0])
-    Summary(n=3, mean=2.0, sd=1.0, min=1.0, max=3.0, p50=2.0, p95=2.9)
+    Summary(n=3, mean=2.0, sd=1.0, min=1.0, max=3.0, p50=2.0, p95=2.9, p99=2.98)
     """
     if not values:
         return None
     sample = np.asarray(values, np.float64)
-    p50, p95 = np.percentile(sample, [50, 95])
+    p50, p95, p99 = np.percentile(sample, [50, 95, 99])
     return Summary(
         n=len(values),
         mean=float(sample.mean()),
@@ -42,4 +43,5 @@ def summarise(values: Sequence[float]) -> Summary | None:
         max=float(sample.max()),
         p50=float(p50),
         p95=float(p95),
+        p99=float(p99),
     )

@@ -25,7 +25,7 @@ class DirectExecution:
         self._functions = account.functions
         self._function = deployment.function
 
-    def detect(self, name: str, data: bytes) -> Answer:
+    def detect(self, data: bytes, name: str = "image") -> Answer:
         """See ``Execution``. Raises ``UsageError`` for an image that is too large to be sent this way."""
         start = time.perf_counter()
         payload = json.dumps(request_document(str(uuid.uuid4()), data)).encode()

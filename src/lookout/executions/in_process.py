@@ -16,7 +16,7 @@ class InProcessExecution:
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
 
-    def detect(self, name: str, data: bytes) -> Answer:  # noqa: ARG002  the protocol's
+    def detect(self, data: bytes, name: str = "image") -> Answer:  # noqa: ARG002  the protocol's
         """See ``Execution``."""
         start = time.perf_counter()
         result = self._detector.detect(data)

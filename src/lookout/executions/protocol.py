@@ -14,7 +14,8 @@ class Answer:
     """What an execution found in one image, and what it took.
 
     ``elapsed_ms`` is the whole, as the caller saw it; ``timings_ms`` the detector's own stages;
-    ``upload_ms`` the transfer to the bucket, and ``request_id`` Lambda's, where there were such.
+    ``upload_ms`` the transfer to the bucket, and ``request_id`` Lambda's, where there were such. ``retries``: how
+    often it was asked again; ``elapsed_ms`` is then of the attempt that was answered.
     """
 
     objects: tuple[Detection, ...]
@@ -23,6 +24,7 @@ class Answer:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     upload_ms: float | None = None
     request_id: str | None = None
+    retries: int = 0
 
 
 class Execution(Protocol):
@@ -33,8 +35,8 @@ class Execution(Protocol):
         """The execution's name, as ``--execution`` takes it."""
         ...
 
-    def detect(self, name: str, data: bytes) -> Answer:
-        """Find the objects in an encoded image that is called ``name``.
+    def detect(self, data: bytes, name: str = "image") -> Answer:
+        """Find the objects in an encoded image that is called ``name``; from many threads at once, if need be.
 
         Raises ``ImageError`` for what is no image, ``UnreachableError`` where nobody answers, and
         ``ExecutionError`` where this image got no answer.

@@ -39,7 +39,7 @@ class RemoteExecution:
         self._sleep = sleep
         self._answered = False
 
-    def detect(self, name: str, data: bytes) -> Answer:
+    def detect(self, data: bytes, name: str = "image") -> Answer:
         """See ``Execution``.
 
         Raises ``ResultTimeoutError`` where no item came in time, ``UnreachableError`` where the function has

@@ -5,63 +5,118 @@ from __future__ import annotations
 import glob
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from lookout.errors import ImageError, NoImagesError, UsageError
 from lookout.images.limits import DEFAULT_LIMITS, ImageLimits
+from lookout.images.patterns import Pattern, sorted_names
 from lookout.images.pixels import ImageArray, encode_jpeg
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
+    """The images that ``walk`` meets. Raises as it does."""
+    return list(walk(list(paths)))
+
+
+def walk(paths: Sequence[Path]) -> Iterator[Path]:
     """The images that files, folders and patterns (``photos/*.jpg``, ``photos/**``) name, each once.
 
     A file that is named is taken whatever its name is; of a folder, and of what a pattern matches, the files with an
-    image's suffix, sorted. A path that exists is no pattern, whatever its name. Raises ``NoImagesError`` for a path
-    that is missing, and for a folder or a pattern without images.
+    image's suffix, sorted. A path that exists is no pattern, whatever its name. What it costs in memory doesn't grow
+    with the images. Raises ``NoImagesError``, when it comes to it, for a path that is missing, and for a folder or a
+    pattern without images.
     """
+    places: list[_Place] = []
     try:
-        return list(dict.fromkeys(image for path in paths for image in _find_in(path)))
+        for path in paths:
+            place = _place(path)
+            for image in place.images():
+                if not any(earlier.names(image) for earlier in places):
+                    yield image
+            places.append(place)
     except OSError as error:  # a folder that may not be read, a name that is too long
         raise NoImagesError(f"{error.filename} can't be looked at: {error.strerror}") from error
 
 
-def _find_in(path: Path) -> list[Path]:
+class _Place(Protocol):
+    """What an argument stands for: the images in it, and whether an image is one of them."""
+
+    def images(self) -> Iterator[Path]: ...
+
+    def names(self, image: Path) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+
+    def images(self) -> Iterator[Path]:
+        yield self.path
+
+    def names(self, image: Path) -> bool:
+        return image == self.path
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: Path
+
+    def images(self) -> Iterator[Path]:
+        found = False
+        for name in sorted_names(self.path, _has_suffix):
+            if _may_be_image(path := self.path / name):
+                found = True
+                yield path
+        if not found:
+            raise _no_images(f"{self.path} holds no images: put files there that end in", self._hint())
+
+    def names(self, image: Path) -> bool:
+        return image.parent == self.path and _has_suffix(image.name)
+
+    def _hint(self) -> str:
+        deeper = any(_has_suffix(path.name) and path.is_file() for path in self.path.rglob("*"))
+        return f"; for the folders in it too, name '{self.path / '**'}'" if deeper else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    pattern: Pattern
+    path: Path
+
+    def images(self) -> Iterator[Path]:
+        found = False
+        for path in self.pattern.walk(_has_suffix):
+            if _may_be_image(path):
+                found = True
+                yield path
+        if not found:
+            raise _no_images(f"nothing that {self.path} matches is an image: name files that end in")
+
+    def names(self, image: Path) -> bool:
+        return _has_suffix(image.name) and self.pattern.matches(image)
+
+
+def _place(path: Path) -> _Place:
     if path.is_dir():
-        return _images_in(path)
+        return _Folder(path)
     if path.exists():  # a pipe, too
-        return [path]
+        return _File(path)
     if glob.has_magic(str(path)):
-        return _images(_matches(path), f"nothing that {path} matches is an image: name files that end in")
+        return _Matches(Pattern.of(path), path)
     raise NoImagesError(f"{path} does not exist: name an image, or a folder of images")
 
 
-def _images_in(folder: Path) -> list[Path]:
-    try:
-        return _images(folder.iterdir(), f"{folder} holds no images: put files there that end in")
-    except NoImagesError as error:
-        if any(path.suffix.lower() in SUFFIXES and path.is_file() for path in folder.rglob("*")):
-            raise NoImagesError(f"{error}; for the folders in it too, name '{folder / '**'}'") from error
-        raise
+def _no_images(otherwise: str, hint: str = "") -> NoImagesError:
+    return NoImagesError(f"{otherwise} {', '.join(sorted(SUFFIXES))}{hint}")
 
 
-def _matches(pattern: Path) -> Iterable[Path]:
-    """What a pattern matches, and what lies in the folders that it matches."""
-    for name in glob.glob(str(pattern), recursive=True):  # noqa: PTH207, since Path.glob takes no absolute pattern
-        match = Path(name)
-        if not match.is_dir():
-            yield match
-        elif pattern.name != "**":  # which matches the files in it, too
-            yield from match.iterdir()
-
-
-def _images(candidates: Iterable[Path], otherwise: str) -> list[Path]:
-    images = sorted({path for path in candidates if path.suffix.lower() in SUFFIXES and _may_be_image(path)})
-    if not images:
-        raise NoImagesError(f"{otherwise} {', '.join(sorted(SUFFIXES))}")
-    return images
+def _has_suffix(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122, since a Path for each name takes ten times as long
 
 
 def _may_be_image(path: Path) -> bool:
@@ -86,7 +141,11 @@ def write(image_bgr: ImageArray, path: Path) -> None:
 
     It gets its name when it is whole; a link of that name is replaced, and what it leads to stays as it is.
     """
-    data = encode_jpeg(image_bgr)
+    write_whole(encode_jpeg(image_bgr), path)
+
+
+def write_whole(data: bytes, path: Path) -> None:
+    """Write a file as ``write`` does a picture."""
     partial = path.with_name(f".lookout-{os.getpid()}-{threading.get_ident()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

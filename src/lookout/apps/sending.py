@@ -1,0 +1,174 @@
+"""``lookout send``, image by image: what is done with each, and what is said and written of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lookout import images
+from lookout.apps.console import describe_objects, failure_line, printable
+from lookout.apps.ending import Ending
+from lookout.apps.picture_folder import PictureFolder
+from lookout.apps.progress import SendProgress
+from lookout.apps.streams import Stream
+from lookout.apps.writers import UnixLines
+from lookout.comparison.in_order import in_order
+from lookout.comparison.load import take_sample
+from lookout.comparison.samples import Sample, objects_json
+from lookout.comparison.tally import Tally
+from lookout.errors import LookoutError, UnreachableError
+from lookout.executions.protocol import Answer
+
+COLUMNS = ("image", "error", "round_trip", "inference_time", "transfer_time", "retries", "count", "objects")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of an image, and the picture with boxes as JPEG where one is wanted."""
+
+    sample: Sample
+    jpeg: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends an image, from many threads at once. ``execution`` is the name of what ``detect`` is of."""
+
+    execution: str
+    detect: Callable[[bytes, str], Answer]
+    draws: bool = False
+
+    def send(self, path: Path) -> Sent:
+        """One image. Raises ``UnreachableError``; any other error is the sample's."""
+        if not self.draws:
+            return Sent(take_sample(self.execution, path, self.detect))
+        kept: list[bytes] = []  # a pipe can't be read again
+
+        def read(path: Path) -> bytes:
+            kept.append(images.read(path))
+            return kept[-1]
+
+        sample = take_sample(self.execution, path, self.detect, read=read)
+        return _drawn(sample, kept[-1]) if sample.answer else Sent(sample)
+
+
+def _drawn(sample: Sample, data: bytes) -> Sent:
+    try:
+        objects = sample.answer.objects if sample.answer else ()
+        return Sent(sample, images.encode_jpeg(images.draw(images.decode(data).pixels_bgr, objects)))
+    except LookoutError as error:  # the server reads what this machine doesn't: told like any other failure
+        return Sent(Sample.failed(sample.execution, sample.image, sample.started, error))
+
+
+class SampleTable:
+    """For spreadsheets and data frames: a row an image, in the columns ``COLUMNS``.
+
+    Times are in milliseconds, ``count`` is that of the objects, and ``objects`` are they, as JSON.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._rows = csv.writer(UnixLines(stream))
+        self._rows.writerow(COLUMNS)
+
+    def write(self, sample: Sample) -> None:
+        """Add a row. Raises ``OutputError``."""
+        document = sample_document(sample)
+        objects = document.get("objects")
+        more = {} if objects is None else {"count": len(objects), "objects": json.dumps(objects, separators=(",", ":"))}
+        row = {**document, **more}
+        self._rows.writerow([row.get(column, "") for column in COLUMNS])
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._stream.close()
+
+
+@dataclass(slots=True)
+class Reception:
+    """Takes what came back: says it, writes it, counts it, and keeps none of it."""
+
+    progress: SendProgress
+    as_json: bool = False
+    table: SampleTable | None = None
+    pictures: PictureFolder | None = None
+    tally: Tally = field(default_factory=Tally)
+
+    def take(self, sent: Sent) -> None:
+        """One image. Raises ``OutputError`` and ``UsageError`` where it can't be written."""
+        sample = sent.sample
+        self.tally.add(sample)
+        if self.as_json:
+            self.progress.say(json.dumps(sample_document(sample)))
+        elif sample.error is None:
+            self.progress.say(_line(sample))
+        if sample.error is not None:
+            self.progress.say(failure_line(sample.image, sample.error), error=True)
+        if self.table:
+            self.table.write(sample)
+        if self.pictures and sent.jpeg is not None:
+            self.pictures.save(Path(sample.image).stem, sent.jpeg)
+        self.progress.advance(self.tally.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended: after so many seconds, at its end, or before it by ``error`` or a signal."""
+
+    seconds: float
+    interrupted: bool = False
+    error: UnreachableError | None = None
+
+
+def run(
+    sender: Sender,
+    paths: Iterable[Path],
+    concurrency: int,
+    reception: Reception,
+    ending: Ending,
+    clock: Callable[[], float] = time.perf_counter,
+) -> End:
+    """Send images, at most so many at once, and take what comes back in their order."""
+    start = clock()
+    try:
+        with closing(in_order(sender.send, paths, concurrency, UnreachableError)) as stream, reception.progress:
+            for sent in stream:
+                with ending.held():
+                    reception.take(sent)
+    except KeyboardInterrupt:
+        return End(clock() - start, interrupted=True)
+    except UnreachableError as error:
+        return End(clock() - start, error=error)
+    return End(clock() - start)
+
+
+def sample_document(sample: Sample) -> dict[str, Any]:
+    """A sample, for programs."""
+    if sample.answer is None:
+        return {"image": sample.image, "error": sample.error, "retries": sample.retries}
+    document = {
+        "image": sample.image,
+        "objects": objects_json(sample.answer.objects),
+        "inference_time": sample.answer.inference_ms,
+        "timings": dict(sample.answer.timings_ms),
+        "round_trip": sample.answer.elapsed_ms,
+        "retries": sample.retries,
+    }
+    upload_ms = sample.answer.upload_ms
+    return document if upload_ms is None else {**document, "transfer_time": upload_ms}
+
+
+def _line(sample: Sample) -> str:
+    answer = sample.answer
+    if answer is None:
+        return failure_line(sample.image, sample.error)
+    upload = "" if answer.upload_ms is None else f", upload {answer.upload_ms:.1f}"
+    retries = f", {answer.retries} retries" if answer.retries else ""
+    times = f"{answer.elapsed_ms:.1f} ms (inference {answer.inference_ms:.1f}{upload}{retries})"
+    return f"{printable(sample.image)}: {describe_objects(answer.objects)} in {times}"
