@@ -20,7 +20,7 @@ from helpers.browser import chromium, complaints_of, hand_over, lowest_contrast
 from helpers.tiny import CONFIDENCE, make_picture
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, FilePayload, Page, Route
+    from playwright.sync_api import APIResponse, Browser, FilePayload, Page, Route
 
 PICTURE = make_picture(1)
 HOSTILE = '<img src=x onerror="document.title=1">'
@@ -311,14 +311,21 @@ def test_a_camera_that_is_refused_is_told_of(open_page: Open):
     expect(page.locator("#camera")).to_be_hidden()
 
 
+def here(route: Route) -> APIResponse:
+    """What the server itself answers, in the place of a stack."""
+    return route.fetch(url=route.request.url.split("?")[0])
+
+
 def compare_with_a_stack(page: Page) -> None:
     """Remote agrees with local, direct does not."""
 
     def execute(route: Route) -> None:
-        document = route.fetch().json()
-        if "execution=remote" in route.request.url:
+        asked = route.request.url
+        assert ("confidence=" in asked) == ("execution=local" in asked)  # a stack has its own
+        document = here(route).json()
+        if "execution=remote" in asked:
             document["transfer_time"] = 31.5
-        if "execution=direct" in route.request.url:
+        if "execution=direct" in asked:
             document["objects"][0]["accuracy"] -= 1e-6
         route.fulfill(json=document)
 
@@ -344,6 +351,7 @@ def test_the_executions_stand_side_by_side_where_there_is_a_stack(open_page: Ope
 def test_an_execution_that_fails_says_so_in_its_card(open_page: Open):
     page = open_page(info=STACK)
     page.route("**/*execution=remote*", lambda route: refuse(route, 502, "the stack is gone"))
+    page.route("**/*execution=direct*", lambda route: route.fulfill(json=here(route).json()))
     choose(page, picture())
     page.get_by_role("button", name="Compare the executions").click()
     expect(page.locator(".card.remote")).to_contain_text("The stack is gone.")

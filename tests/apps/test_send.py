@@ -221,12 +221,33 @@ def test_who_ends_it_gets_the_summary_of_what_was_done(
 
 
 def test_a_server_that_goes_away_for_good_ends_the_run_with_the_summary(pictures: Path):
-    with ScriptedServer(lambda _, count: Reply() if count < 3 else DROP) as server:
-        answer = run("send", str(pictures), "--to", server.url, "--retries", "1")
+    gone = []
+
+    def reply(_: Request, count: int) -> Reply:
+        if count < 3:
+            return Reply()
+        if not gone:
+            gone.append(threading.Thread(target=server.close))
+            gone[0].start()
+            gone[0].join()
+        return DROP
+
+    server = ScriptedServer(reply)
+    answer = run("send", str(pictures), "--to", server.url, "--retries", "1")
     assert answer.returncode == 1
     assert "3 images answered, 0 failed" in answer.stdout
-    assert "closed the connection" in answer.stderr
+    assert "no server answers" in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
+
+
+def test_an_image_that_breaks_the_connection_each_time_fails_alone(pictures: Path):
+    poison = (pictures / "1.jpg").read_bytes()
+    with ScriptedServer(lambda request, _: DROP if request.body == poison else Reply()) as server:
+        answer = run("send", str(pictures), "--to", server.url, "--retries", "1")
+    assert answer.returncode == 1
+    assert f"{len(names(pictures)) - 1} images answered, 1 failed" in answer.stdout
+    assert "1.jpg" in answer.stderr
+    assert "closed the connection" in answer.stderr
 
 
 def test_a_reader_who_has_enough_ends_it_quietly(pictures: Path):

@@ -144,7 +144,9 @@ class LocalExecution:
                 raise nobody from error
             return _Refused(nobody)
         except urllib3.exceptions.ProtocolError as error:
-            return _Refused(_because(error, UnreachableError(f"{self._source} closed the connection: {error}")))
+            # One that has answered others fails on this image alone, and may well answer the next.
+            kind = ExecutionError if self._answered else UnreachableError
+            return _Refused(_because(error, kind(f"{self._source} closed the connection: {error}")))
         except urllib3.exceptions.ReadTimeoutError as error:  # to ask again would give it yet more to do
             raise ExecutionError(
                 f"{self._source} gave no answer within {self._timeout_s:g} s: allow it more, or send fewer at once"

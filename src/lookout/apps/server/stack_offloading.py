@@ -31,7 +31,7 @@ class StackOffloading:
 
     def detect(self, execution: OffloadName, data: bytes) -> Answer:
         """See ``Offloading``."""
-        return self._executions[execution].detect("upload", data)
+        return self._executions[execution].detect(data, "upload")
 
     def new_upload(self) -> Upload:
         """See ``Offloading``."""

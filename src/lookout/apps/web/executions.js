@@ -4,15 +4,25 @@ import { byId, element } from "./dom.js";
 import { milliseconds, objectsCount } from "./wording.js";
 
 /** Show the runs (a Map by execution) of a picture, in the executions' order. */
-export function showExecutions(executions, runs, emulated) {
+export function showExecutions({ executions, emulated, confidence }, runs) {
+  const local = runs.get("local");
   const longest = Math.max(...[...runs.values()].map((run) => run.roundTripMs ?? 0), 1);
   byId("executions-heading").textContent = `Executions side by side${emulated ? " (emulated)" : ""}`;
   byId("executions-note").textContent = emulated
     ? "The cloud is the emulator on this machine: its times are emulated."
     : "Remote and direct send the picture to your stack in the cloud, which costs what AWS asks for it.";
   byId("cards").replaceChildren(
-    ...executions.map((name) => card(name, runs.get(name), runs.get("local"), longest, emulated && name !== "local")),
+    ...executions.map((name) =>
+      card(name, over(runs.get(name), confidence), over(local, confidence), longest, emulated && name !== "local"),
+    ),
   );
+}
+
+/** A run with those of its objects alone that every execution tells of: local is asked for more, for the slider. */
+function over(run, confidence) {
+  if (!run?.answer) return run;
+  const objects = run.answer.objects.filter(({ accuracy }) => accuracy > confidence);
+  return { ...run, answer: { ...run.answer, objects } };
 }
 
 /** Whether two answers name the same objects, to the last digit. */

@@ -78,7 +78,8 @@ async function send(picture, execution) {
 async function run(picture, execution) {
   if (picture.abort.signal.aborted) return;
   try {
-    const address = detectionAddress({ confidence: view.asked, execution: named(execution) });
+    const confidence = execution === "local" ? view.asked : undefined; // a stack has its own
+    const address = detectionAddress({ confidence, execution: named(execution) });
     const done = await detect(picture.file, address, picture.abort.signal, view.info.max_body_bytes ?? Infinity);
     picture.runs.set(execution, done);
     tell(`${picture.file.name}, ${execution}: ${found(picture, execution)}`);

@@ -118,10 +118,10 @@ function showTerminal({ file }, { answer }) {
 }
 
 function showSideBySide({ runs }) {
-  const { executions = [], emulated = false } = view.info ?? {};
+  const { executions = [] } = view.info ?? {};
   byId("executions").hidden = executions.length < 2;
   if (executions.length < 2) return;
   const waiting = [...runs.values()].some((run) => !run.answer && !run.problem);
   byId("compare").disabled = waiting;
-  showExecutions(executions, runs, emulated);
+  showExecutions(view.info, runs);
 }
