@@ -301,6 +301,25 @@ def test_threads_that_import_at_once_leave_one_whole_folder(folder, cache, monke
     onnx.checker.check_model(onnx.load(models[0].network))
 
 
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_whole_folder_that_comes_in_between_is_not_moved_away(folder, cache, monkeypatch, looks):
+    """Somebody else may have opened it: also where it comes right after a look that found none."""
+    real = store._is_whole
+    seen, others = [], []
+
+    def look(place):
+        whole = real(place)
+        seen.append(whole)
+        if len(seen) == looks and not whole:
+            others.append(load_model(folder / "tiny.cfg", cache=cache).folder.stat().st_ino)
+        return whole
+
+    monkeypatch.setattr(store, "_is_whole", look)
+    model = load_model(folder / "tiny.cfg", cache=cache)
+    assert all(inode == model.folder.stat().st_ino for inode in others)
+    assert imported(cache) == [model.digest]
+
+
 CHILD = """
 import sys
 from pathlib import Path

@@ -310,11 +310,7 @@ def _whole_folder(folder: Path, *, in_cache: bool) -> Iterator[Path]:
             draft = workplace / "new"
             draft.mkdir()
             yield draft
-            # Somebody else may have been quicker with the same content; then theirs stays.
-            if not _is_whole(folder):
-                if in_cache and folder.exists():
-                    folder.rename(workplace / "broken")
-                draft.rename(folder)
+            _move_in(draft, folder, in_cache=in_cache)
         finally:
             shutil.rmtree(workplace, ignore_errors=True)
     except OSError as error:
@@ -323,3 +319,19 @@ def _whole_folder(folder: Path, *, in_cache: bool) -> Iterator[Path]:
         place = f"the cache {folder.parent}" if in_cache else str(folder)
         remedy = "set XDG_CACHE_HOME" if in_cache else "name another folder with --out"
         raise ModelError(f"{place} can't be written ({error}): {remedy}") from error
+
+
+def _move_in(draft: Path, folder: Path, *, in_cache: bool) -> None:
+    """Give a filled folder its name. Raises ``OSError``.
+
+    What is there already is never moved away, as somebody else may just have made it, and be reading it.
+    """
+    try:
+        draft.rename(folder)  # which also takes the place of an empty one
+    except OSError:
+        if _is_whole(folder):  # somebody was quicker, with the same content
+            return
+        if not in_cache:
+            raise
+        for name in (NETWORK, DESCRIPTION):  # mended file by file; the description, which tells that it is whole, last
+            (draft / name).replace(folder / name)
