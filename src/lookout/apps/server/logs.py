@@ -36,6 +36,6 @@ def logger(name: str) -> Any:
     """A logger whose calls take an event and its values: ``log.info("request", status=200)``."""
     return structlog.wrap_logger(
         logging.getLogger(name),
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
     )
