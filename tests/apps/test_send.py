@@ -76,12 +76,13 @@ def test_what_failed_is_told_when_it_happens_and_at_the_end(pictures: Path):
 
 
 def test_a_server_that_is_killed_and_started_again_costs_no_image(pictures: Path, tmp_path: Path):
-    pytest.importorskip("waitress", reason="the extra server is not installed")
+    pytest.importorskip("gunicorn", reason="the extra server is not installed")
     for number in range(2000):
         os.link(pictures / "0.jpg", tmp_path / f"{number}.jpg")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    serve = ("serve", "--model", str(make_model(tmp_path / "model")), "--port", str(port), "--json")
+    quiet = ("--json", "--log-level", "warning")
+    serve = ("serve", "--model", str(make_model(tmp_path / "model")), "--port", str(port), *quiet)
     with Program(*serve) as first:
         url = first.ready()["url"]
         with Program("send", str(tmp_path), "--to", url, "--concurrency", "2", "--json") as sending:
@@ -117,10 +118,27 @@ def test_a_key_is_sent_and_asked_for(pictures: Path):
         refused = run("send", str(pictures), "--to", server.url, LOOKOUT_API_KEY="wrong")
         shown = run("send", "--help", LOOKOUT_API_KEY="secret")
     assert refused.returncode == 1
-    assert "give it with --api-key or LOOKOUT_API_KEY" in refused.stderr
+    assert "does not take this key: give it with --api-key or LOOKOUT_API_KEY" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert "wrong" not in refused.stderr
     assert "secret" not in shown.stdout
+
+
+@pytest.mark.parametrize(("status", "words"), [(404, "answered 404"), (405, "answered 405")])
+def test_an_address_where_no_server_detects_ends_it_at_once(pictures: Path, status: int, words: str):
+    with ScriptedServer(script(problem(status, "there is nothing at this address"))) as server:
+        answer = run("send", str(pictures), "--to", f"{server.url}/elsewhere")
+    assert answer.returncode == 1
+    assert words in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_a_server_that_speaks_no_tls_ends_it_at_once(pictures: Path):
+    with ScriptedServer(script(Reply())) as server:
+        answer = run("send", str(pictures), "--to", server.url.replace("http:", "https:"))
+    assert answer.returncode == 1
+    assert "can't be spoken to by TLS" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
 
 
 def test_what_is_asked_for_goes_along_and_nothing_else(pictures: Path):

@@ -96,6 +96,8 @@ def send(
     except KeyboardInterrupt:  # before the first image, or for the second time
         click.echo("Interrupted", err=True)
         status = ending.status or console.INTERRUPTED
+    if ending.status is not None:
+        console.leave(status)
     sys.exit(status)
 
 

@@ -87,7 +87,7 @@ def serve(*, stack: str | None, as_json: bool, stop_on_eof: bool, **settings: An
              curl --data-binary @street.jpg -H 'Content-Type: image/jpeg' \\
                   http://127.0.0.1:5001/object-detection
     """
-    console.require("server", "lookout serve", "flask", "gunicorn", "uvicorn_worker", "structlog", "prometheus_client")
+    console.require("server", "lookout serve", "flask", "gunicorn", "uvicorn_worker", "structlog", "multipart")
     from lookout.apps.server import running
 
     service = _service(_server_config(settings), settings)
@@ -106,9 +106,12 @@ def _server_config(settings: dict[str, Any]) -> ServerConfig:
     """What the options say of the server, which are taken out of a command's. Raises ``UsageError``."""
     from lookout.apps.server.config import ServerConfig
     from lookout.engines import available_cores
+    from lookout.executions.local import check_api_key
 
     taken = {name: settings.pop(name) for name in ("host", "port", "queue", "log_format", "log_level")}
-    api_key, no_auth = settings.pop("api_key"), settings.pop("no_auth")
+    api_key, no_auth = settings.pop("api_key") or None, settings.pop("no_auth")
+    if api_key:
+        check_api_key(api_key)
     if not (api_key or no_auth or _is_loopback(taken["host"])):
         raise UsageError(
             f"{taken['host']} can be reached by others: put a key into LOOKOUT_API_KEY, or say --no-auth to do without"

@@ -32,6 +32,8 @@ PATH = "/object-detection"
 API_KEY_VARIABLE = "LOOKOUT_API_KEY"
 
 _BUSY = (429, 503)
+# Nothing is there for images, whichever they are.
+_ELSEWHERE = (404, 405)
 _LONGEST_CONNECT_S = 10.0
 
 
@@ -89,6 +91,7 @@ class LocalExecution:
         self._retries = retries or Retries()
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._answered = False
+        self._has_key = api_key is not None
         timeout = urllib3.Timeout(connect=min(timeout_s, _LONGEST_CONNECT_S), read=timeout_s)
         # urllib3's own retries know no total time, and give one error for all that may be wrong.
         self._pool = urllib3.PoolManager(maxsize=connections, timeout=timeout, retries=False, headers=_headers(api_key))
@@ -151,6 +154,8 @@ class LocalExecution:
             raise ExecutionError(
                 f"{self._source} gave no answer within {self._timeout_s:g} s: allow it more, or send fewer at once"
             ) from error
+        except urllib3.exceptions.SSLError as error:
+            raise UnreachableError(f"{self._source} can't be spoken to by TLS: {error}") from error
         except urllib3.exceptions.HTTPError as error:
             raise ExecutionError(f"{self._source} gave no answer: {error}") from error
         self._answered = True
@@ -161,7 +166,10 @@ class LocalExecution:
             busy = BusyError(f"{self._source} is busy: {_detail(answer)}")
             return _Refused(busy, retry_after_s(answer.headers.get("Retry-After")))
         if answer.status == 401:
-            raise UnreachableError(f"{self._source} wants a key: give it with --api-key or {API_KEY_VARIABLE}")
+            wants = "does not take this key" if self._has_key else "wants a key"
+            raise UnreachableError(f"{self._source} {wants}: give it with --api-key or {API_KEY_VARIABLE}")
+        if answer.status in _ELSEWHERE:
+            raise UnreachableError(f"{self._url} is not where a Lookout server detects: it answered {answer.status}")
         document = self._document(answer)
         if answer.status != 200:
             raise problem_error(document, self._source)
@@ -209,12 +217,20 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def check_api_key(api_key: str) -> None:
+    """Raise ``UsageError`` for a key that no HTTP header can hold, or that would not come out of it as it went in."""
+    if not (api_key.isascii() and api_key.isprintable() and api_key == api_key.strip() != ""):
+        raise UsageError(
+            f"the key can't be sent: give it in letters, digits and signs of ASCII, and look for line breaks and "
+            f"blanks around it in {API_KEY_VARIABLE}"
+        )
+
+
 def _headers(api_key: str | None) -> dict[str, str]:
     headers = {"Content-Type": "application/octet-stream"}
     if api_key is None:
         return headers
-    if not (api_key.isascii() and api_key.isprintable() and api_key.strip()):
-        raise UsageError(f"the key can't be sent: look for line breaks and other signs in {API_KEY_VARIABLE}")
+    check_api_key(api_key)
     return {**headers, "X-API-Key": api_key}
 
 

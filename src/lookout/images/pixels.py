@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lookout.core.detections import FloatArray
 from lookout.core.framing import Frame, InputFormat
+from lookout.errors import ImageError
 
 ImageArray = npt.NDArray[np.uint8]
 
@@ -18,6 +19,8 @@ REDUCTIONS = (1, 2, 4, 8)
 # What is left of a reduced picture is at least this many times what the network sees of it.
 # Measured by benchmarks/reduced_decoding.py.
 MARGIN = 2.0
+
+_MOST_JPEG_SIDE = 65_500  # libjpeg's
 
 
 def size_wh(image_bgr: ImageArray) -> tuple[int, int]:
@@ -69,7 +72,10 @@ def fill(image_bgr: ImageArray, frame: Frame, input_format: InputFormat) -> Floa
 
 
 def encode_jpeg(image_bgr: ImageArray, quality: int = 90) -> bytes:
-    """The picture as JPEG."""
+    """The picture as JPEG. Raises ``ImageError`` where it is too wide or too high for one."""
+    height, width = image_bgr.shape[:2]
+    if max(width, height) > _MOST_JPEG_SIDE:
+        raise ImageError(f"the picture has {width} x {height} pixels, and a JPEG at most {_MOST_JPEG_SIDE:,} on a side")
     _, encoded = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return encoded.tobytes()
 

@@ -9,6 +9,7 @@ import threading
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 pytest.importorskip("gunicorn", reason="the extra server is not installed")
@@ -21,8 +22,11 @@ from lookout.apps.server.app import create_app
 from lookout.apps.server.config import MAX_BODY_BYTES
 from lookout.detector import Detector
 from lookout.errors import EngineError
+from lookout.images import encode_png
 
 PICTURE = make_picture(1)
+BODY = {"data": PICTURE, "content_type": "image/jpeg"}
+WIDE = encode_png(np.zeros((4, 70_000, 3), np.uint8))  # more than a JPEG can be
 
 
 @pytest.fixture
@@ -53,6 +57,18 @@ def test_an_image_may_be_the_body(client: FlaskClient, media_type: str):
     assert answer.json["objects"] == by_json["objects"]
 
 
+def test_what_else_stands_in_the_json_is_passed_over(client: FlaskClient):
+    body = json.dumps({"more": [[]] * 1000, **reference_request(PICTURE)})
+    assert client.post("/object-detection", data=body, content_type="application/json").status_code == 200
+
+
+@pytest.mark.parametrize("quoted", ["circle,square", ' circle , "square"'])
+def test_classes_are_read_as_csv(client: FlaskClient, quoted: str):
+    found = client.post("/object-detection", query_string={"classes": quoted}, **BODY).json["objects"]
+    assert {entry["label"] for entry in found} <= {"circle", "square"}
+    assert found
+
+
 def test_an_image_may_be_a_field_of_a_form(client: FlaskClient):
     by_json = client.post("/object-detection", json=reference_request(PICTURE)).json
     answer = client.post("/object-detection", data={"image": (io.BytesIO(PICTURE), "a.jpg")})
@@ -69,7 +85,8 @@ def test_base64_may_hold_line_breaks(client: FlaskClient):
     ("request_arguments", "status", "words"),
     [
         ({"data": "{", "content_type": "application/json"}, 400, "not JSON"),
-        ({"data": "[" * 100_000, "content_type": "application/json"}, 400, "not JSON"),
+        ({"data": '{"x": ' + "[" * 100_000, "content_type": "application/json"}, 400, "not JSON"),
+        ({"data": b'{"id": "\xff"}', "content_type": "application/json"}, 400, "not JSON"),
         ({"json": []}, 400, "JSON object"),
         ({"json": {"image_data": ""}}, 400, "id"),
         ({"json": {"id": 7, "image_data": ""}}, 400, "id"),
@@ -82,6 +99,14 @@ def test_base64_may_hold_line_breaks(client: FlaskClient):
         ({"data": {"picture": (io.BytesIO(PICTURE), "a.jpg")}}, 400, "image"),
         ({"data": PICTURE, "content_type": "text/plain"}, 415, "image/*"),
         ({"data": PICTURE}, 415, "image/*"),
+        ({"data": b"--b", "content_type": "multipart/form-data; boundary=b"}, 400, "no form"),
+        ({"data": b"--b", "content_type": "multipart/form-data"}, 400, "boundary"),
+        ({**BODY, "query_string": {"id": "x" * 201}}, 400, "id"),
+        ({**BODY, "query_string": {"confidence": "nan"}}, 400, "confidence"),
+        ({**BODY, "query_string": {"confidence": "1_0"}}, 400, "confidence"),
+        ({**BODY, "query_string": {"iou": "\u0661"}}, 400, "iou"),
+        ({**BODY, "query_string": {"classes": "unicorn"}}, 400, "unicorn"),
+        ({**BODY, "data": WIDE, "query_string": {"annotated": "1"}}, 422, "70000 x 4"),
     ],
 )
 def test_a_bad_request_gets_a_problem_that_says_what_is_wrong(

@@ -266,12 +266,14 @@ def test_all_bodies_together_have_a_limit(detector: Detector):
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("POST", "/nowhere", 404), ("PUT", "/object-detection", 405)])
-def test_what_is_at_no_address_takes_no_body(detector: Detector, method: str, path: str, status: int):
+def test_what_is_at_no_address_is_said_to_be_at_none_whatever_comes_with_it(
+    detector: Detector, method: str, path: str, status: int
+):
     async def test() -> None:
         door = open_door(service_of(detector))
         assert (await Caller(door, method, path).say(b"x").problem())[0] == status
-        too_large = {"content-length": "70000"}
-        assert (await Caller(door, method, path, headers=too_large).say(bytes(70_000)).problem())[0] == 413
+        large = {"content-length": "70000"}
+        assert (await Caller(door, method, path, headers=large).say(bytes(70_000)).problem())[0] == status
 
     run(test)
 
@@ -296,6 +298,51 @@ def test_without_the_key_nothing_is_told(detector: Detector, method: str, path: 
         status, detail, answered = await Caller(door, method, path, headers=headers).problem()
         assert (status, answered["www-authenticate"]) == (401, "Bearer")
         assert "X-API-Key" in detail
+
+    run(test)
+
+
+def form(key: str | None, picture: bytes = PICTURE) -> bytes:
+    """As DeepStack's clients send it."""
+    part = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n'
+    given = "" if key is None else f"{part.format('api_key')}{key}\r\n"
+    return given.encode() + part.format("image").encode() + picture + b"\r\n--b--\r\n"
+
+
+FORM = {"content-type": "multipart/form-data; boundary=b"}
+DEEPSTACK = "/v1/vision/detection"
+
+
+def test_deepstacks_key_may_stand_in_the_form(detector: Detector):
+    async def test() -> None:
+        door = open_door(service_of(detector, api_key=KEY))
+        assert (await Caller(door, path=DEEPSTACK, headers=FORM).say(form(KEY)).answer())[0] == 200
+        with_header = {**FORM, "x-api-key": KEY}
+        assert (await Caller(door, path=DEEPSTACK, headers=with_header).say(form(None)).answer())[0] == 200
+        for body in (form("wrong"), form(None), b"no form", b"\r\n" * 1_000_000 + form(KEY)):
+            status, detail, answered = await Caller(door, path=DEEPSTACK, headers=FORM).say(body).problem()
+            assert (status, answered["www-authenticate"]) == (401, "Bearer")
+            assert "in the form as api_key" in detail
+        refused = Caller(door, path=DEEPSTACK, headers={**FORM, "x-api-key": "wrong"})
+        assert (await refused.problem())[0] == 401  # by its head alone
+
+    run(test)
+
+
+def test_who_has_no_key_takes_no_room_from_those_who_have(slow: Slow):
+    async def test() -> None:
+        service = service_of(slow, cores=1, queue=1, max_held_bytes=2 * len(PICTURE), api_key=KEY)
+        door = open_door(service)
+        strangers = [Caller(door, path=DEEPSTACK, headers=FORM).say(form(None), more=True) for _ in range(20)]
+        await asyncio.sleep(0)
+        known = Caller(door, headers={"content-type": "image/jpeg", "x-api-key": KEY}).say()
+        await until(lambda: slow.seen == 1)
+        for stranger in strangers:
+            assert (await stranger.say(b"").problem())[0] == 401  # while the only core is at work
+        slow.go_on.set()
+        assert (await known.answer())[0] == 200
+        too_much = {**FORM, "content-length": str(9 * 1024 * 1024)}
+        assert (await Caller(door, path=DEEPSTACK, headers=too_much).say(b"").problem())[0] == 413
 
     run(test)
 
@@ -346,6 +393,99 @@ def test_a_fault_of_the_application_tells_its_id_and_nothing_else(detector: Dete
     run(test)
     assert "find-me" in caplog.text
     assert "/secret/path" in caplog.text
+
+
+def test_a_fault_of_the_door_itself_tells_its_id_and_nothing_else(
+    detector: Detector, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError("/secret/path")
+
+    async def test() -> None:
+        monkeypatch.setattr("lookout.apps.server.door.environ_of", fail)
+        service = service_of(detector)
+        status, detail, headers = await Caller(open_door(service)).say().problem()
+        assert (status, detail.endswith(headers["x-request-id"])) == (500, True)
+        assert headers["x-request-id"] in caplog.text
+        assert "/secret/path" in caplog.text
+        assert metric(service, 'lookout_errors_total{kind="InternalError",model="tiny"}') == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("path", ["/v2/models/nope", "/v1/vision/nope", "/nope"])
+def test_the_head_of_an_error_has_no_body(detector: Detector, path: str):
+    async def test() -> None:
+        status, _, body = await Caller(open_door(service_of(detector)), "HEAD", path).say(b"").answer()
+        assert (status, body) == (404, b"")
+
+    run(test)
+
+
+def test_what_only_asks_for_the_methods_is_no_detection(slow: Slow):
+    async def test() -> None:
+        service = service_of(slow, cores=1, queue=0)
+        door = open_door(service)
+        busy = Caller(door).say()
+        await until(lambda: slow.seen == 1)
+        status, headers, _ = await Caller(door, "OPTIONS").say(b"").answer()
+        assert (status, "POST" in headers["allow"]) == (200, True)
+        slow.go_on.set()
+        await busy.answer()
+        assert metric(service, 'lookout_request_duration_seconds_count{model="tiny"}') == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("query", ["execution=remote", "%65xecution=remote"])
+def test_what_is_offloaded_waits_for_no_core(slow: Slow, query: str):
+    async def test() -> None:
+        door = open_door(service_of(slow, cores=1, queue=0))
+        busy = Caller(door).say()
+        await until(lambda: slow.seen == 1)
+        status, detail, _ = await Caller(door, query=query).say().problem()
+        assert (status, "no stack is configured" in detail) == (400, True)
+        slow.go_on.set()
+        await busy.answer()
+
+    run(test)
+
+
+def test_an_encoded_body_is_refused_on_every_address(detector: Detector):
+    async def test() -> None:
+        door = open_door(service_of(detector))
+        for path in ("/object-detection", DEEPSTACK, "/v2/models/tiny/infer"):
+            headers = {"content-type": "image/jpeg", "content-encoding": "gzip"}
+            assert (await Caller(door, path=path, headers=headers).say().problem())[0] == 415
+
+    run(test)
+
+
+def test_the_target_may_be_a_whole_address(detector: Detector):
+    async def test() -> None:
+        door = open_door(service_of(detector))
+        assert (await Caller(door, "GET", "http://lookout:5001/healthz").say(b"").answer())[0] == 200
+        assert (await Caller(door, "GET", "http://lookout:5001").say(b"").answer())[0] == 200
+
+    run(test)
+
+
+def test_how_long_a_detection_is_at_work_is_known(slow: Slow):
+    async def test() -> None:
+        now = 100.0
+        service = service_of(slow)
+        door = Door(create_app(service), service, lambda: now)
+        door.open()
+        assert door.longest_s == 0
+        caller = Caller(door).say()
+        await until(lambda: slow.seen == 1)
+        now += 7
+        assert door.longest_s == 7
+        slow.go_on.set()
+        await caller.answer()
+        assert door.longest_s == 0
+
+    run(test)
 
 
 def test_a_head_that_is_no_http_that_we_know_does_no_harm(detector: Detector):

@@ -70,16 +70,6 @@ def test_home_assistants_minimum_confidence_holds(client: FlaskClient):
     assert all(confidence >= middle for confidence in ask(str(middle)))
 
 
-def test_deepstacks_key_may_stand_in_the_form(detector: Detector):
-    client = create_app(service_of(detector, api_key="s3cret")).test_client()
-
-    def ask(key: str) -> int:
-        form = {"api_key": key, "image": (io.BytesIO(PICTURE), "a.jpg")}
-        return client.post("/v1/vision/detection", data=form).status_code
-
-    assert [ask("s3cret"), ask("wrong"), ask("")] == [200, 401, 401]
-
-
 def test_an_error_is_one_in_deepstacks_words_too(served: str):
     fields = {"image": ("a.jpg", b"hello", "image/jpeg")}
     answer = urllib3.request("POST", f"{served}/v1/vision/detection", fields=fields, timeout=60)
@@ -183,6 +173,10 @@ BASE64 = base64.b64encode(PICTURE).decode()
         ({"inputs": [tensor(data=[None])]}, "0 to 255"),
         ({"inputs": [tensor(data=[10**30] * 12)]}, "0 to 255"),
         ({"inputs": [tensor(data=[])]}, "don't fit"),
+        ({"inputs": [tensor(data=[True] * 12)]}, "0 to 255"),
+        ({"inputs": [tensor(data=[[[1, 2, 3], [4, 5, 6]], [[7, 8, 9]]])]}, "no tensor"),
+        ({"inputs": [tensor(data=[[[]], [[]]])]}, "0 to 255"),
+        ({"inputs": [tensor()], "parameters": {"confidence": [[]]}}, "no inference request"),
         ({"inputs": [tensor(parameters={"binary_data_size": 12})]}, "bytes follow"),
         ({"inputs": [tensor(datatype="BYTES", shape=[1], data=["no base64!"])]}, "base64"),
         ({"inputs": [tensor(datatype="BYTES", shape=[1], data=[7])]}, "base64"),
@@ -207,7 +201,30 @@ def test_parameters_choose_what_counts(client: FlaskClient, detector: Detector):
     assert set(outputs[0]["data"]) == {label}
 
 
-@pytest.mark.parametrize("length", ["-1", "abc", "100000", ""])
+def test_nested_data_is_read_as_its_shape_says(client: FlaskClient):
+    def objects(data: Any, shape: tuple[int, ...]) -> Any:
+        given = tensor(data=data, shape=shape)
+        return client.post(INFER, json={"inputs": [given]}).json["outputs"]
+
+    flat = objects(PIXELS_RGB.ravel().tolist(), PIXELS_RGB.shape)
+    assert flat[1]["data"]
+    assert objects(PIXELS_RGB.tolist(), PIXELS_RGB.shape) == flat
+    assert objects([PIXELS_RGB.tolist()], (1, *PIXELS_RGB.shape)) == flat
+
+
+@pytest.mark.parametrize("data", ["[" * 2000 + "]" * 2000, "[" * 100_000])
+def test_brackets_within_brackets_are_refused(client: FlaskClient, data: str):
+    body = '{"inputs": [{"name": "image", "datatype": "UINT8", "shape": [2, 2, 3], "data": ' + data + "}]}"
+    assert client.post(INFER, data=body, content_type="application/json").status_code == 400
+
+
+def test_json_that_takes_long_to_read_is_not_read(client: FlaskClient):
+    answer = client.post(INFER, data=b" " * (16 * 1024 * 1024) + b"{}", content_type="application/json")
+    assert answer.status_code == 400
+    assert "as bytes behind it" in answer.get_json(force=True)["detail"]
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "100000", "", "\xb2", "9" * 5000])
 def test_a_length_of_the_json_that_is_none_is_refused(client: FlaskClient, length: str):
     answer = client.post(INFER, data=b"{}", headers={tensors.LENGTH_HEADER: length})
     assert answer.status_code == 400

@@ -20,6 +20,7 @@ from helpers.service import service_of
 from helpers.tiny import CONFIDENCE, make_model, make_picture
 from lookout.apps.server import logs
 from lookout.apps.server.app import create_app
+from lookout.apps.server.config import ServerConfig
 from lookout.detector import Detector
 
 PICTURE = make_picture(1)
@@ -107,6 +108,30 @@ def test_a_log_line_is_one_line_whatever_it_holds(form: str, capfd: pytest.Captu
     assert "of a library: 7" in written
     if form == "json":
         assert json.loads(written.splitlines()[0])["path"] == "/a\nb\x1b[2J"
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_variables(form: str, capfd: pytest.CaptureFixture[str]):
+    root = logging.getLogger()
+    kept, level = root.handlers[:], root.level
+    secret = "s3" + "cret"  # so that it doesn't stand in this line
+    try:
+        logs.configure(form, "info")
+        raise ZeroDivisionError(f"with a key of {len(secret)}")
+    except ZeroDivisionError as error:
+        logs.logger("test").error("failed", exc_info=error)
+    finally:
+        root.handlers[:], root.level = kept, level
+    written = capfd.readouterr().err
+    assert "with a key of 6" in written
+    assert secret not in written
+    assert secret not in repr(ServerConfig(api_key=secret))
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel", "abc\n", " ", "a\tb"])
+def test_a_key_that_no_client_can_send_is_refused_at_the_start(key: str, tmp_path: Path):
+    answer = run("serve", "--model", str(make_model(tmp_path)), "--port", "0", LOOKOUT_API_KEY=key)
+    assert (answer.returncode, "the key can't be sent" in answer.stderr) == (2, True)
 
 
 def test_server_timing_tells_a_browser_of_the_stages(detector: Detector):

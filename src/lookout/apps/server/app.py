@@ -13,17 +13,15 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
 from lookout.apps.server import deepstack, detection, documentation, logs, open_inference, page, status, uploads
-from lookout.apps.server.problems import Reply, problem
+from lookout.apps.server.problems import Reply, failure, problem
 from lookout.apps.server.service import Service
-from lookout.apps.server.wsgi import REQUEST_ID
+from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID
 from lookout.errors import LookoutError
 
 _log = logs.logger(__name__)
 
 # In place of Werkzeug's words, which are for people with a browser.
 _ADVICE = {404: "there is nothing at this address: see /docs", 405: "this address takes another method: see /docs"}
-# All that a client is told of what went wrong behind the server: the rest may name what is not theirs to know.
-_FAILED = {500: "the server failed", 502: "the cloud failed", 504: "the cloud gave no answer in time"}
 
 
 class _InOrder(DefaultJSONProvider):
@@ -37,7 +35,6 @@ def create_app(service: Service) -> Flask:
     app = Flask("lookout", static_folder=None)
     app.json = _InOrder(app)
     app.config["MAX_CONTENT_LENGTH"] = service.config.max_body_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = service.config.max_body_bytes
     app.url_map.merge_slashes = False  # no redirections: they are no problem documents
     for part in (detection, uploads, deepstack, open_inference, status, documentation, page):
         app.register_blueprint(part.blueprint(service))
@@ -50,6 +47,7 @@ def _tell_timings(response: Response) -> Response:
     """``Server-Timing``, which browsers show beside a request."""
     timings_ms = g.get("timings_ms", {})
     if timings_ms:
+        timings_ms = {"queue": request.environ.get(QUEUE_MS, 0.0), **timings_ms}
         response.headers["Server-Timing"] = ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in timings_ms.items())
     return response
 
@@ -76,7 +74,7 @@ def _handle_errors(app: Flask, service: Service) -> None:
         error_id = request.environ.get(REQUEST_ID) or str(uuid.uuid4())
         _log.error("failed", request_id=error_id, exc_info=error)
         status = error.http_status if isinstance(error, LookoutError) else 500
-        return _response(problem(status, f"{_FAILED[status]}; the server's log tells more under {error_id}"))
+        return _response(failure(status, error_id))
 
 
 def _response(reply: Reply) -> Response:

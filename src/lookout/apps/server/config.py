@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lookout.images import MAX_BYTES
@@ -31,6 +31,6 @@ class ServerConfig:
     body_timeout_s: float = 30.0
     idle_s: int = 30
     grace_s: int = 30
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)  # it must not get into a log
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, request
-from werkzeug.exceptions import Unauthorized
 
-from lookout.apps.server import keys
 from lookout.apps.server.detection import BINARY, UNIT
 from lookout.apps.server.operations import Operation, describe
-from lookout.apps.server.reading import read_form_image, read_selection
+from lookout.apps.server.reading import image_of, read_form_of, read_selection
 from lookout.apps.server.schemas import DeepStackAnswer, DeepStackPrediction
 from lookout.apps.server.service import Service
 from lookout.core.detections import Detection
@@ -40,9 +38,9 @@ def blueprint(service: Service) -> Blueprint:
     @routes.post("/v1/vision/detection")
     @describe(_DETECT)
     def detect() -> DeepStackAnswer:
-        _check_key(service.config.api_key)
-        data = read_form_image(request)
-        asked = {"confidence": request.form["min_confidence"]} if "min_confidence" in request.form else {}
+        form = read_form_of(request)
+        data = image_of(form)
+        asked = {"confidence": form["min_confidence"].decode("utf-8", "replace")} if "min_confidence" in form else {}
         result = service.detect(data, read_selection(asked, [], service.model, service.selection))
         g.timings_ms = result.timings
         return {
@@ -52,13 +50,6 @@ def blueprint(service: Service) -> Blueprint:
         }
 
     return routes
-
-
-def _check_key(key: str | None) -> None:
-    """The door lets forms through, as these clients put the key there."""
-    given = keys.given_key(request.headers.get("Authorization", ""), request.headers.get("X-API-Key", ""))
-    if key is not None and not keys.key_is(given or request.form.get("api_key", ""), key):
-        raise Unauthorized(f"{keys.ADVICE}, or in the form as api_key")
 
 
 def _prediction(found: Detection) -> DeepStackPrediction:

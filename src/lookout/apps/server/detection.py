@@ -94,6 +94,7 @@ def _offload(service: Service, execution: OffloadName, request_id: str, data: by
     if service.offloading is None:
         raise UsageError(f"no stack is configured for {execution}: start the server with --stack")
     answer = service.offloading.detect(execution, data)
+    service.metrics.observe_offload(execution, answer.elapsed_ms)
     return cast(DetectionAnswer, relayed_document(request_id, answer))
 
 

@@ -10,82 +10,44 @@ there are as many as cores. What is slow or idle costs a few objects in memory, 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qs
+from dataclasses import dataclass, field
 
 from flask import Flask
 
-from lookout.apps.server import keys, logs
+from lookout.apps.server import forms, keys, logs
 from lookout.apps.server.admission import Admission, ClientGoneError, QueueFullError, WaitedTooLongError
+from lookout.apps.server.bodies import Held, let_by, read_body, too_large
 from lookout.apps.server.config import ServerConfig
-from lookout.apps.server.operations import LaneName, Operation, find_operation
-from lookout.apps.server.problems import RefusalError, Reply, in_dialect
+from lookout.apps.server.exchange import Exchange, Receive, Scope, Send, request_id_of, send_reply
+from lookout.apps.server.operations import LaneName
+from lookout.apps.server.problems import RefusalError, Reply, failure, in_dialect, problem
 from lookout.apps.server.service import Service
 from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID, call, environ_of
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _DESK_THREADS, _DESK_QUEUE = 4, 256
 _OFFLOAD_THREADS = 32
 # What is answered at once takes no images.
 _DESK_BODY_BYTES = 64 * 1024
+# What somebody may send whose key stands in it, somewhere; and all of them together.
+_STRANGERS_BODY_BYTES, _STRANGERS_BYTES = 8 * 1024 * 1024, 64 * 1024 * 1024
 # A client that sends too much is let finish, so that it reads the refusal, unless it is far too much.
 _DRAINED_BODIES = 2
-# A pause after each part of it, of some 64 KiB: others first.
-_DRAIN_PAUSE_S = 0.002
-_GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _CLIENT_CLOSED = 499  # nginx's, for logs: the client got no answer
+_SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 _log = logs.logger(__name__)
 
 
 @dataclass(slots=True)
 class Lane:
-    """A line, and the threads that work it off."""
+    """A line, the threads that work it off, and what they work on, each with when it began."""
 
     admission: Admission
     threads: ThreadPoolExecutor
-
-
-@dataclass(slots=True)
-class Exchange:
-    """A request on its way: its head, what is known of it, and how the server hears from its client."""
-
-    scope: Scope
-    receive: Receive
-    headers: Mapping[bytes, bytes]
-    request_id: str
-    started_s: float
-    operation: Operation | None
-    queue_s: float = 0.0
-
-    def header(self, name: bytes) -> str:
-        """A header's value; empty where it is not there."""
-        return self.headers.get(name, b"").decode("latin-1")
-
-    @property
-    def content_length(self) -> int:
-        """What the body is said to measure; 0 where nothing is said."""
-        text = self.header(b"content-length")
-        return int(text) if text.isdigit() else 0
-
-    @property
-    def lane(self) -> LaneName:
-        """Where it must queue."""
-        if self.operation is None:
-            return "desk"
-        if self.operation.lane == "compute" and _execution(self.scope["query_string"]) != "local":
-            return "offload"
-        return self.operation.lane
+    working: dict[asyncio.Future[Reply], float] = field(default_factory=dict)
 
 
 class Door:
@@ -96,7 +58,7 @@ class Door:
         self._service = service
         self._config = config = service.config
         self._clock = clock
-        self._held = _Held(config.max_held_bytes)
+        self._held, self._strangers = Held(config.max_held_bytes), Held(_STRANGERS_BYTES)
         self._lanes: dict[LaneName, Lane] = {
             "compute": _lane(config.queue, config, config.cores),
             "offload": _lane(config.queue, config, _OFFLOAD_THREADS),
@@ -111,79 +73,106 @@ class Door:
         """Let detections in: the network is there. To be called in the event loop's thread."""
         self._lanes["compute"].admission.open(self._config.cores)
 
+    @property
+    def longest_s(self) -> float:
+        """For how long the detection that is at work the longest has been so."""
+        now_s = self._clock()
+        return now_s - min(self._lanes["compute"].working.values(), default=now_s)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
-        headers = dict(scope["headers"])
-        operation = find_operation(self._app, scope["method"], scope["path"])
-        exchange = Exchange(scope, receive, headers, _request_id(headers), self._clock(), operation)
+        exchange = Exchange.of(scope, receive, self._app, self._clock())
         try:
-            reply = await self._answer(exchange)
-        except RefusalError as refusal:
-            self._service.metrics.count_error(refusal.kind)
-            reply = refusal.reply
+            reply = in_dialect(await self._reply(exchange), exchange.path)
         except ClientGoneError:
             self._service.metrics.count_error("ClientGone")
             self._note(exchange, _CLIENT_CLOSED)
             return
         self._note(exchange, reply.status)
-        await _send(send, self._signed(exchange, in_dialect(reply, scope["path"])))
+        with self._held.share() as share:
+            share.keep(len(reply.body))
+            await send_reply(send, _signed(reply, exchange.request_id))
+
+    def refuse_malformed(self, status: int, client: str) -> Reply:
+        """What is answered where no request could be made out."""
+        request_id = request_id_of({})
+        self._service.metrics.count_error("Malformed")
+        _log.info("malformed", request_id=request_id, client=client, status=status)
+        return _signed(problem(status, "that is no HTTP request that this server takes"), request_id)
+
+    async def _reply(self, exchange: Exchange) -> Reply:
+        """The answer, also where it is a refusal. Raises ``ClientGoneError``."""
+        try:
+            return await self._answer(exchange)
+        except RefusalError as refusal:
+            self._service.metrics.count_error(refusal.kind)
+            return refusal.reply
+        except ClientGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001  what nobody foresaw is told by its id here, too
+            self._service.metrics.count_error("InternalError")
+            _log.error("failed", request_id=exchange.request_id, exc_info=error)
+            return failure(500, exchange.request_id)
 
     async def _answer(self, exchange: Exchange) -> Reply:
-        self._check_key(exchange)
+        is_stranger = self._check_key(exchange)
         lane = self._lanes[exchange.lane]
-        await self._check_length(exchange, _DESK_BODY_BYTES if exchange.lane == "desk" else self._config.max_body_bytes)
+        if exchange.operation is None:  # the application says what is wrong with it, and needs no body for that
+            await self._let_by(exchange)
+            return await self._work(exchange, lane, b"")
+        await self._check_encoding(exchange)
+        limit = self._limit(exchange, is_stranger=is_stranger)
+        if exchange.content_length > limit:
+            await self._let_by(exchange)
+            raise too_large(limit)
         if lane.admission.full:
             raise _busy("QueueFull", "the queue is full", lane)
-        with self._held.share() as take:
-            body = await self._read_body(exchange, take)
-            await self._wait(exchange, lane)
+        with (self._strangers if is_stranger else self._held).share() as share:
+            body = await read_body(exchange, share, limit, self._config.body_timeout_s)
+            if is_stranger:
+                await self._check_key_in(exchange, body)
             return await self._work(exchange, lane, body)
 
-    def _check_key(self, exchange: Exchange) -> None:
+    def _check_key(self, exchange: Exchange) -> bool:
+        """Whether the key may still come, in the body. Raises ``RefusalError``."""
         key, operation = self._config.api_key, exchange.operation
-        if key is None or (operation and (operation.public or operation.key_in_form)):
-            return
+        if key is None or (operation and operation.public):
+            return False
         given = keys.given_key(exchange.header(b"authorization"), exchange.header(b"x-api-key"))
+        if not given and operation and operation.key_in_form:
+            return True
         if not keys.key_is(given, key):
-            raise RefusalError(401, "Unauthorized", keys.ADVICE, ("WWW-Authenticate", "Bearer"))
+            raise _unauthorised(keys.ADVICE)
+        return False
 
-    async def _check_length(self, exchange: Exchange, limit: int) -> None:
-        length = exchange.content_length
-        if length <= limit:
-            return
-        if length <= _DRAINED_BODIES * self._config.max_body_bytes and b"expect" not in exchange.headers:
-            await self._drain(exchange)
-        raise _too_large(limit)
+    async def _check_key_in(self, exchange: Exchange, body: bytes) -> None:
+        """Look for the key in a form, in a thread, and never in one of those that compute."""
+        threads = self._lanes["desk"].threads
+        content_type = exchange.header(b"content-type")
+        given = await asyncio.get_running_loop().run_in_executor(
+            threads, forms.read_field, content_type, body, "api_key"
+        )
+        if not keys.key_is(given, self._config.api_key or ""):
+            raise _unauthorised(f"{keys.ADVICE}, or in the form as api_key")
 
-    async def _drain(self, exchange: Exchange) -> None:
-        """Let a body go by: a client that is cut off while it sends never reads why."""
-        try:
-            async with asyncio.timeout(self._config.body_timeout_s):
-                while (await _next_part(exchange)).get("more_body"):
-                    await asyncio.sleep(_DRAIN_PAUSE_S)
-        except TimeoutError:
-            return
+    async def _check_encoding(self, exchange: Exchange) -> None:
+        if exchange.header(b"content-encoding").lower() not in ("", "identity"):
+            await self._let_by(exchange)
+            raise RefusalError(415, "UnsupportedMediaType", "send the body as it is, without a Content-Encoding")
 
-    async def _read_body(self, exchange: Exchange, take: Callable[[int], int]) -> bytes:
-        limit = _DESK_BODY_BYTES if exchange.lane == "desk" else self._config.max_body_bytes
-        parts: list[bytes] = []
-        try:
-            async with asyncio.timeout(self._config.body_timeout_s):
-                while True:
-                    part = await _next_part(exchange)
-                    if take(len(part.get("body", b""))) > limit:
-                        raise _too_large(limit)
-                    parts.append(part.get("body", b""))
-                    if not part.get("more_body"):
-                        return b"".join(parts)
-        except TimeoutError as error:
-            detail = f"the body did not come within {self._config.body_timeout_s:g} s: send it again"
-            raise RefusalError(408, "BodyTimeout", detail, ("Connection", "close")) from error
+    def _limit(self, exchange: Exchange, *, is_stranger: bool) -> int:
+        if exchange.lane == "desk":
+            return _DESK_BODY_BYTES
+        most = self._config.max_body_bytes
+        return min(most, _STRANGERS_BODY_BYTES) if is_stranger else most
+
+    async def _let_by(self, exchange: Exchange) -> None:
+        await let_by(exchange, _DRAINED_BODIES * self._config.max_body_bytes, self._config.body_timeout_s)
 
     async def _wait(self, exchange: Exchange, lane: Lane) -> None:
         start = self._clock()
         try:
-            await lane.admission.enter(lambda: _gone(exchange))
+            await lane.admission.enter(exchange.gone)
         except QueueFullError as error:
             raise _busy("QueueFull", "the queue is full", lane) from error
         except WaitedTooLongError as error:
@@ -191,22 +180,20 @@ class Door:
         exchange.queue_s = self._clock() - start
 
     async def _work(self, exchange: Exchange, lane: Lane, body: bytes) -> Reply:
+        await self._wait(exchange, lane)
         environ = environ_of(exchange.scope, body)
         environ[QUEUE_MS], environ[REQUEST_ID] = exchange.queue_s * 1000, exchange.request_id
         start = self._clock()
         work = asyncio.get_running_loop().run_in_executor(lane.threads, call, self._app.wsgi_app, environ)
-        # What was begun holds its place until it is done, also where nobody waits for it any more.
-        work.add_done_callback(lambda _: lane.admission.leave(self._clock() - start))
-        return await asyncio.shield(work)
+        lane.working[work] = start
 
-    def _signed(self, exchange: Exchange, reply: Reply) -> Reply:
-        known = {name.lower() for name, _ in reply.headers}
-        added = [("X-Request-ID", exchange.request_id), *_SECURITY.items()]
-        return Reply(
-            reply.status,
-            (*reply.headers, *((name, value) for name, value in added if name.lower() not in known)),
-            reply.body,
-        )
+        def leave(_: object) -> None:
+            del lane.working[work]
+            lane.admission.leave(self._clock() - start)
+
+        # What was begun holds its place until it is done, also where nobody waits for it any more.
+        work.add_done_callback(leave)
+        return await asyncio.shield(work)
 
     def _note(self, exchange: Exchange, status: int) -> None:
         elapsed_s = self._clock() - exchange.started_s
@@ -216,61 +203,21 @@ class Door:
         _log.info(
             "request",
             request_id=exchange.request_id,
-            client=(exchange.scope.get("client") or ("", 0))[0],
+            client=exchange.client,
             method=exchange.scope["method"],
-            path=exchange.scope["path"],
+            path=exchange.path,
             status=status,
             elapsed_ms=round(elapsed_s * 1000, 1),
             queue_ms=round(exchange.queue_s * 1000, 1),
         )
 
 
-class _Held:
-    """The bytes of bodies that are in memory: everybody's, and those of one request in a block."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
-
-    @contextmanager
-    def share(self) -> Iterator[Callable[[int], int]]:
-        """How a request counts its bytes as they come, which gives their sum; forgotten at the block's end.
-
-        Counting raises ``RefusalError`` where all requests hold too many together.
-        """
-        own = 0
-
-        def take(size: int) -> int:
-            nonlocal own
-            own += size
-            self._size += size
-            if self._size > self._limit:
-                retry = ("Retry-After", "1"), ("Connection", "close")
-                detail = "the server holds as many images as it may: try again in 1 s"
-                raise RefusalError(503, "TooManyBytes", detail, *retry)
-            return own
-
-        try:
-            yield take
-        finally:
-            self._size -= own
-
-
-_SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-
-
 def _lane(queue: int, config: ServerConfig, threads: int) -> Lane:
     return Lane(Admission(queue, config.max_wait_s), ThreadPoolExecutor(threads, thread_name_prefix="lookout"))
 
 
-def _request_id(headers: Mapping[bytes, bytes]) -> str:
-    """The client's own, where it can do no harm in a log, or a new one."""
-    given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if _GOOD_ID.fullmatch(given) else str(uuid.uuid4())
-
-
-def _execution(query: bytes) -> str:
-    return parse_qs(query.decode("latin-1")).get("execution", ["local"])[0] if b"execution" in query else "local"
+def _unauthorised(advice: str) -> RefusalError:
+    return RefusalError(401, "Unauthorized", advice, ("WWW-Authenticate", "Bearer"))
 
 
 def _busy(kind: str, reason: str, lane: Lane) -> RefusalError:
@@ -278,27 +225,8 @@ def _busy(kind: str, reason: str, lane: Lane) -> RefusalError:
     return RefusalError(503, kind, f"{reason}: try again in {seconds} s", ("Retry-After", str(seconds)))
 
 
-def _too_large(limit: int) -> RefusalError:
-    return RefusalError(
-        413, "BodyTooLarge", f"the body is over the {limit:,} bytes that are taken", ("Connection", "close")
-    )
-
-
-async def _next_part(exchange: Exchange) -> MutableMapping[str, Any]:
-    message = await exchange.receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGoneError
-    return message
-
-
-async def _gone(exchange: Exchange) -> None:
-    while (await exchange.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _send(send: Send, reply: Reply) -> None:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
-    if not any(name == b"content-length" for name, _ in headers):
-        headers.append((b"content-length", str(len(reply.body)).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+def _signed(reply: Reply, request_id: str) -> Reply:
+    known = {name.lower() for name, _ in reply.headers}
+    added = [("X-Request-ID", request_id), *_SECURITY.items()]
+    new = ((name, value) for name, value in added if name.lower() not in known)
+    return Reply(reply.status, (*reply.headers, *new), reply.body)

@@ -11,7 +11,7 @@ ADVICE = "give the API key, as Authorization: Bearer KEY or as X-API-Key: KEY"
 def given_key(authorization: str, x_api_key: str) -> str:
     """The key in a request's headers; empty where there is none."""
     scheme, _, token = authorization.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else x_api_key
+    return (token.strip() if scheme.lower() == "bearer" else "") or x_api_key
 
 
 def key_is(given: str, key: str) -> bool:

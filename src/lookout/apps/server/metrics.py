@@ -37,6 +37,13 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         ).labels(model)
+        self._offloads = Histogram(
+            "lookout_offload_duration_seconds",
+            "How long an image took that was offloaded, as this server saw it.",
+            ("model", "execution"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
         self._images = Counter("lookout_images", "Images that were answered with objects.", _MODEL, registry=registry)
         self._detections = Counter(
             "lookout_detections", "Objects that were found.", ("model", "label"), registry=registry
@@ -64,6 +71,10 @@ class Metrics:
         """Stages took so long."""
         for stage, elapsed_ms in timings_ms.items():
             self._stages.labels(self._model, stage).observe(elapsed_ms / 1000)
+
+    def observe_offload(self, execution: str, elapsed_ms: float) -> None:
+        """An image was offloaded, and answered after so long."""
+        self._offloads.labels(self._model, execution).observe(elapsed_ms / 1000)
 
     def observe_whole(self, elapsed_s: float) -> None:
         """A detection took so long in all."""

@@ -28,6 +28,7 @@ from lookout.apps.server.service import Service
 from lookout.core.detections import Detection
 from lookout.models.model import Model
 
+_Readiness = tuple[ReadyAnswer, int, dict[str, str]]
 _GROUP = "What others speak"
 _VERSION = "1"
 _JSON = "application/json"
@@ -72,7 +73,7 @@ _INFER = Operation(
     parameters=(_NAME, _LENGTH),
     bodies={_JSON: InferenceRequest, "application/octet-stream": _BINARY},
     answers={200: {_JSON: InferenceAnswer, "application/octet-stream": _BINARY}},
-    problems=(400, 404, 408, 413, 422, 500, 503),
+    problems=(400, 404, 408, 413, 415, 422, 500, 503),
 )
 
 
@@ -92,7 +93,7 @@ def blueprint(service: Service) -> Blueprint:
 
     @routes.get("/health/ready")
     @describe(_READY)
-    def ready() -> tuple[ReadyAnswer, int]:
+    def ready() -> _Readiness:
         return _readiness(service)
 
     @routes.get("/models/<name>")
@@ -104,7 +105,7 @@ def blueprint(service: Service) -> Blueprint:
 
     @routes.get("/models/<name>/ready")
     @describe(_MODEL_READY)
-    def model_ready(name: str) -> tuple[ReadyAnswer, int]:
+    def model_ready(name: str) -> _Readiness:
         _check_name(name, service.model)
         return _readiness(service)
 
@@ -129,8 +130,8 @@ def _check_name(name: str, model: Model) -> None:
         raise NotFound(f"there is no model {name[:100]!r}: this server has {model.name}")
 
 
-def _readiness(service: Service) -> tuple[ReadyAnswer, int]:
-    return {"ready": service.ready}, 200 if service.ready else 503
+def _readiness(service: Service) -> _Readiness:
+    return ({"ready": True}, 200, {}) if service.ready else ({"ready": False}, 503, {"Retry-After": "1"})
 
 
 def _selection(parameters: Mapping[str, Any], service: Service) -> Any:

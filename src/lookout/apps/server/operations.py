@@ -69,4 +69,6 @@ def find_operation(app: Flask, method: str, path: str) -> Operation | None:
         endpoint, _ = app.url_map.bind("").match(path, method)
     except HTTPException:  # the application says what is wrong with it
         return None
+    if method == "OPTIONS":  # Flask answers it itself
+        return None
     return operation_of(app.view_functions[endpoint])

@@ -28,6 +28,15 @@ def problem(status: int, detail: str, headers: Iterable[tuple[str, str]] = (), *
     return Reply(status, (("Content-Type", CONTENT_TYPE), *headers), json.dumps(document).encode())
 
 
+# All that a client is told of what went wrong behind the server: the rest may name what is not theirs to know.
+_FAILED = {500: "the server failed", 502: "the cloud failed", 504: "the cloud gave no answer in time"}
+
+
+def failure(status: int, error_id: str) -> Reply:
+    """The reply that tells of a fault of ours, by its id alone."""
+    return problem(status, f"{_FAILED[status]}; the server's log tells more under {error_id}")
+
+
 # What clients of others' protocols look for in an error, beside what stands in a problem document.
 _DIALECTS: Mapping[str, Mapping[str, Any]] = {"/v2": {}, "/v1/vision": {"success": False}}
 
@@ -35,7 +44,7 @@ _DIALECTS: Mapping[str, Mapping[str, Any]] = {"/v2": {}, "/v1/vision": {"success
 def in_dialect(reply: Reply, path: str) -> Reply:
     """A problem document with what the clients of this address understand; any other reply as it is."""
     dialect = next((more for prefix, more in _DIALECTS.items() if path.startswith(prefix)), None)
-    if dialect is None or dict(reply.headers).get("Content-Type") != CONTENT_TYPE:
+    if dialect is None or not reply.body or dict(reply.headers).get("Content-Type") != CONTENT_TYPE:
         return reply
     document = json.loads(reply.body)
     headers = tuple((name, value) for name, value in reply.headers if name != "Content-Length")

@@ -30,7 +30,8 @@ from lookout.apps.server.app import create_app
 from lookout.apps.server.config import ServerConfig
 from lookout.apps.server.connections import Connection
 from lookout.apps.server.detectors import Detectors
-from lookout.apps.server.door import Door, Receive, Scope, Send
+from lookout.apps.server.door import Door
+from lookout.apps.server.exchange import Receive, Scope, Send
 from lookout.apps.server.offloading import Offloading
 from lookout.apps.server.service import Service
 from lookout.errors import LookoutError, PortInUseError
@@ -38,6 +39,9 @@ from lookout.errors import LookoutError, PortInUseError
 _BACKLOG = 2048
 # Longer than this without a sign of life, and a worker hangs.
 _HANGS_S = 30
+# Longer than this over one image, and its thread hangs, somewhere below Python.
+_STUCK_S = 120
+_LOOK_S = 5
 # Every connection is a file, and many may be open.
 _FILES = 65536
 
@@ -88,10 +92,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         """Settle gunicorn's settings."""
         config = self._service.config
+        self._connection: type[Connection] = type("Connection", (Connection,), {"idle_s": config.idle_s})
         settings = {
             "bind": f"fd://{self._listener.detach()}",  # gunicorn's from here on
             "backlog": _BACKLOG,
-            "worker_class": _worker_class(config),
+            "worker_class": _worker_class(config, self._connection),
             "logger_class": _Log,
             "timeout": _HANGS_S,
             "graceful_timeout": config.grace_s,
@@ -107,7 +112,9 @@ class _Application(BaseApplication):  # type: ignore[misc]
         logging.getLogger("uvicorn.error").propagate = True
         if self._open_offloading:
             self._service.offloading = self._open_offloading()
-        return _Work(self._service, self._alive, self._announce)
+        work = _Work(self._service, self._alive, self._announce)
+        self._connection.refuse = work.door.refuse_malformed
+        return work
 
     def _forked(self, _arbiter: Arbiter, worker: UvicornWorker) -> None:
         os.close(self._arbiter_alive)
@@ -122,20 +129,20 @@ class _Work:
         self._service = service
         self._arbiter = arbiter
         self._announce = announce
-        self._door = Door(create_app(service), service)
-        self._opening: asyncio.Task[None] | None = None
+        self.door = Door(create_app(service), service)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
-            await self._door(scope, receive, send)
+            await self.door(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         asyncio.get_running_loop().add_reader(self._arbiter, self._end)
-        self._opening = asyncio.create_task(self._open())
+        self._tasks = [asyncio.create_task(self._open()), asyncio.create_task(self._watch())]
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -152,9 +159,16 @@ class _Work:
             # Nobody waits for this task: the arbiter is told by the exit status, which makes it end, too.
             _complain(error)
             os._exit(Arbiter.WORKER_BOOT_ERROR)
-        self._door.open()
+        self.door.open()
         if self._announce:
             self._announce()
+
+    async def _watch(self) -> None:
+        """End this process where a detection hangs: no thread can be ended, and another worker takes its place."""
+        while self.door.longest_s < _STUCK_S:
+            await asyncio.sleep(_LOOK_S)
+        logs.logger(__name__).critical("a detection hangs, and the worker ends", seconds=_STUCK_S)
+        os._exit(1)
 
 
 def _open_detectors(service: Service) -> Detectors:
@@ -170,14 +184,14 @@ def _complain(error: BaseException) -> None:
         logs.logger(__name__).critical("the network can't be opened", exc_info=error)
 
 
-def _worker_class(config: ServerConfig) -> type[UvicornWorker]:
-    connection = type("Connection", (Connection,), {"idle_s": config.idle_s})
+def _worker_class(config: ServerConfig, connection: type[Connection]) -> type[UvicornWorker]:
     settings = {
         "http": connection,
         "loop": "asyncio",
         "ws": "none",
         "lifespan": "on",
         "server_header": False,
+        "proxy_headers": False,  # the log names who is really there
         "timeout_graceful_shutdown": config.grace_s,
     }
     return type("Worker", (UvicornWorker,), {"CONFIG_KWARGS": settings})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 from lookout.executions.contract import MAX_ID_LENGTH
 
 Milliseconds = Annotated[float, Meta(ge=0, description="milliseconds")]
+Parameters = dict[str, str | int | float | bool | None]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
 
 _GREY_PNG = (
@@ -151,13 +152,23 @@ class ReadyAnswer(TypedDict):
     ready: bool
 
 
-class Tensor(TypedDict):
-    """Numbers or texts of a shape; ``data`` is flat, or nested as the shape says."""
+class GivenTensor(TypedDict):
+    """Numbers or texts of a shape, in a request. ``data`` is read once it is known what it should be."""
 
     name: Annotated[str, Meta(max_length=100)]
-    shape: list[Annotated[int, Meta(ge=0, le=1 << 31)]]
+    shape: Annotated[list[Annotated[int, Meta(ge=0, le=1 << 31)]], Meta(max_length=4)]
     datatype: str
-    parameters: NotRequired[dict[str, Any]]
+    parameters: NotRequired[Parameters]
+    data: NotRequired[Annotated[Raw, Meta(description="flat, or nested as the shape says")]]
+
+
+class Tensor(TypedDict):
+    """Numbers or texts of a shape, in an answer; ``data`` is flat."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: NotRequired[Parameters]
     data: NotRequired[list[Any]]
 
 
@@ -165,16 +176,16 @@ class WantedOutput(TypedDict):
     """An output that is asked for."""
 
     name: str
-    parameters: NotRequired[dict[str, Any]]
+    parameters: NotRequired[Parameters]
 
 
 class InferenceRequest(TypedDict):
     """One image as the tensor ``image``: UINT8 (height, width, 3) in RGB, or BYTES (1) with the file in base64."""
 
-    inputs: list[Tensor]
+    inputs: list[GivenTensor]
     id: NotRequired[Annotated[str, Meta(max_length=MAX_ID_LENGTH)]]
     outputs: NotRequired[list[WantedOutput]]
-    parameters: NotRequired[dict[str, Any]]
+    parameters: NotRequired[Parameters]
 
 
 class InferenceAnswer(TypedDict):

@@ -8,22 +8,33 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from lookout.apps.server.schemas import InferenceRequest, Tensor
+from lookout.apps.server.schemas import GivenTensor, InferenceRequest, Tensor
 from lookout.errors import UsageError
+
+Document = TypeVar("Document")
 
 # Where the JSON ends and the bytes begin.
 LENGTH_HEADER = "Inference-Header-Content-Length"
 INPUT = "image"
-# Python's lists of numbers take many times the memory of the numbers.
-_MOST_JSON_NUMBERS = 4_000_000
+# Python's lists of numbers take many times the memory of the numbers, and nothing else runs while JSON is read.
+_MOST_JSON_BYTES = 16 * 1024 * 1024
+_Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
+_Pixel = Annotated[list[_Byte], msgspec.Meta(min_length=3, max_length=3)]
+_Row = Annotated[list[_Pixel], msgspec.Meta(min_length=1)]
+# By how deep it is nested: flat, a picture, a batch of one.
+_NESTED: dict[int, Any] = {1: list[_Byte], 3: list[_Row], 4: list[list[_Row]]}
+_MOST_DIGITS = 12
+_NO_DATA = msgspec.Raw(b"[]")
+_BRACKETS = re.compile(rb"[\[\s]*")
 _DTYPES: dict[str, Any] = {"FP32": np.float32, "INT64": np.int64}
 
 
@@ -41,10 +52,9 @@ class Asked:
 def read_request(body: bytes, header_length: str | None) -> Asked:
     """What is asked for. Raises ``UsageError`` with what is wrong with it."""
     length = _header_length(header_length, len(body))
-    try:
-        document = msgspec.json.decode(body[:length], type=InferenceRequest)
-    except msgspec.MsgspecError as error:
-        raise UsageError(f"the body is no inference request: {error}") from error
+    if length > _MOST_JSON_BYTES:
+        raise UsageError(f"the JSON is over {_MOST_JSON_BYTES:,} bytes: send the tensor's data as bytes behind it")
+    document = _decoded(body[:length], InferenceRequest, "the body is no inference request")
     if len(document["inputs"]) != 1:
         raise UsageError(f"give one input, named {INPUT}: UINT8 (height, width, 3), or BYTES (1)")
     parameters = document.get("parameters", {})
@@ -71,12 +81,19 @@ def write_tensors(tensors: Mapping[str, Sequence[Any] | npt.NDArray[Any]], asked
 def _header_length(text: str | None, size: int) -> int:
     if text is None:
         return size
-    if not text.isdigit() or int(text) > size:
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS or int(text) > size:
         raise UsageError(f"{LENGTH_HEADER} is {text[:20]!r}: give the length of the JSON, at most the body's {size}")
     return int(text)
 
 
-def _image(tensor: Tensor, binary: memoryview) -> bytes | npt.NDArray[np.uint8]:
+def _decoded(data: bytes | msgspec.Raw, kind: type[Document], complaint: str) -> Document:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise UsageError(f"{complaint}: {error}") from error
+
+
+def _image(tensor: GivenTensor, binary: memoryview) -> bytes | npt.NDArray[np.uint8]:
     if tensor["name"] != INPUT:
         raise UsageError(f"there is no input {tensor['name']!r}: give {INPUT}")
     size = tensor.get("parameters", {}).get("binary_data_size")
@@ -89,42 +106,40 @@ def _image(tensor: Tensor, binary: memoryview) -> bytes | npt.NDArray[np.uint8]:
     raise UsageError(f"the datatype {tensor['datatype'][:20]!r} is no image: give UINT8 or BYTES")
 
 
-def _file(tensor: Tensor, binary: memoryview | None) -> bytes:
+def _file(tensor: GivenTensor, binary: memoryview | None) -> bytes:
     if binary is not None:
         if len(binary) < 4 or int.from_bytes(binary[:4], "little") != len(binary) - 4:
             raise UsageError("a BYTES tensor has one element: its length in four bytes, then the image file")
         return bytes(binary[4:])
-    data = tensor.get("data", [])
-    if len(data) != 1 or not isinstance(data[0], str):
-        raise UsageError("a BYTES tensor in JSON has one element: the image file in base64")
+    complaint = "a BYTES tensor in JSON has one element: the image file in base64"
+    data = _decoded(tensor.get("data", _NO_DATA), list[str], complaint)
+    if len(data) != 1:
+        raise UsageError(complaint)
     try:
         return base64.b64decode(data[0], validate=True)
     except (binascii.Error, ValueError) as error:
         raise UsageError(f"the BYTES tensor is not base64: {error}") from error
 
 
-def _pixels(tensor: Tensor, binary: memoryview | None) -> npt.NDArray[np.uint8]:
+def _pixels(tensor: GivenTensor, binary: memoryview | None) -> npt.NDArray[np.uint8]:
     shape = tuple(tensor["shape"][1:] if len(tensor["shape"]) == 4 and tensor["shape"][0] == 1 else tensor["shape"])
     if len(shape) != 3 or shape[2] != 3 or not all(shape):
         raise UsageError(f"the shape {tensor['shape']!r:.100} is no image: give (height, width, 3), in RGB")
-    values = _numbers(tensor.get("data", [])) if binary is None else np.frombuffer(binary, np.uint8)
+    values = _numbers(bytes(tensor.get("data", _NO_DATA))) if binary is None else np.frombuffer(binary, np.uint8)
     if values.size != shape[0] * shape[1] * shape[2]:
         raise UsageError(f"the shape {shape} and the {values.size} values of data don't fit")
     return np.ascontiguousarray(values.reshape(shape)[..., ::-1])
 
 
-def _numbers(data: list[Any]) -> npt.NDArray[np.uint8]:
+def _numbers(data: bytes) -> npt.NDArray[np.uint8]:
+    kind = _NESTED.get(len(_BRACKETS.match(data)[0].translate(None, b" \t\r\n")))  # type: ignore[index]  # it always matches
+    if kind is None:
+        raise UsageError("data is no tensor: give it flat, or nested as the shape says")
+    numbers = _decoded(data, kind, "a UINT8 tensor has whole numbers from 0 to 255, flat or nested as its shape says")
     try:
-        values = np.asarray(data)
+        return np.array(numbers, np.uint8)
     except ValueError as error:  # rows of different lengths
         raise UsageError("data is no tensor: give it flat, or nested as the shape says") from error
-    if values.size > _MOST_JSON_NUMBERS:
-        raise UsageError("so many numbers are too many for JSON: send the tensor as bytes, or the image file as BYTES")
-    if not values.size:
-        return values.astype(np.uint8)
-    if values.dtype.kind != "i" or values.min() < 0 or values.max() > 255:
-        raise UsageError("a UINT8 tensor has whole numbers from 0 to 255")
-    return values.astype(np.uint8)
 
 
 def _write(name: str, values: Any, *, binary: bool) -> tuple[Tensor, bytes]:
