@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.shared import shared
-from helpers.tiny import CFG, make_pictures
+from helpers.tiny import CFG, make_model, make_pictures
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -29,6 +29,19 @@ def test_stages():
     ]
     assert len(lines) == 10
     assert all(float(line.split()[-2]) > 0 for line in lines)
+
+
+def test_servers(tmp_path: Path):
+    pytest.importorskip("gunicorn", reason="the extra server is not installed")
+    picture = next(make_pictures(tmp_path / "pictures", 1).iterdir())
+    options = ["--count", 5, "--connections", 4, "--servers", "lookout"]
+    head, line, row = run("servers.py", "--model", make_model(tmp_path), "--picture", picture, *options)
+    assert head.startswith("| server | alone (ms) | 8 clients (/s) |")
+    assert line.startswith("|---|---:|")
+    name, *figures = row.strip("| ").split(" | ")
+    assert name == "lookout"
+    assert len(figures) == 4
+    assert all(float(figure) > 0 for figure in figures)
 
 
 def test_cpu_share(tmp_path: Path):
