@@ -69,13 +69,27 @@ def _decode_jpeg(data: bytes, input_format: InputFormat | None, limits: ImageLim
     header = jpeg.read_header(data)
     limits.check_size(header.stored_wh)
     by = reduction(header.size_wh, Frame.of(header.size_wh, input_format).content_wh) if input_format else 1
+    limits.check_memory(header.size_wh, len(data) + _jpeg_memory_bytes(header, by))
     try:
         stored = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS[by] | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(f"decoding a JPEG: {error.err}") from error
         raise ImageError(f"the JPEG can't be decoded: {error.err}") from error
     if stored is None or stored.shape[1::-1] != reduced_wh(header.stored_wh, by):
         raise ImageError("the JPEG is truncated, damaged or of a rare kind: store it anew")
     return Image(_upright(stored.astype(np.uint8, copy=False), header.orientation), header.size_wh)
+
+
+def _jpeg_memory_bytes(header: jpeg.Header, by: int) -> int:
+    """What decoding takes: the reduced pixels, once more where they are turned, and the coefficients.
+
+    Those of a picture in several scans (a progressive one) are all kept, two bytes each, however small it becomes.
+    """
+    (reduced_width, reduced_height), (width, height) = reduced_wh(header.stored_wh, by), header.stored_wh
+    copies = 2 if header.orientation in _TURNS else 1
+    kept = 2 * header.components if header.in_scans else 0
+    return 3 * copies * reduced_width * reduced_height + kept * width * height
 
 
 def _upright(stored: ImageArray, orientation: int) -> ImageArray:
