@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -53,6 +54,7 @@ _CLIENTS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard"
 
 # Of an event with many faults the first few are told; the log has them all.
 _TOLD_FAULTS = 3
+_TOLD_CHARACTERS = 500
 
 _DELETED = {"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}  # the last: a version that only marks a deletion
 _CHANGED = {"PreconditionFailed", "412"}
@@ -113,12 +115,16 @@ class Function:
         except (UsageError, ImageError) as error:
             self._log.warning("direct", request_id, status="failed", error=str(error))
             return problem_document(error.http_status, type(error).__name__, str(error))
+        except Exception as error:
+            self._log.error("direct", request_id, status="fault", **_fault(error))
+            raise
         self._log.info("direct", request_id, status="done", **_figures(result, len(data), result.timings))
         return answer_document(image_id, result)
 
     def _process(self, records: Sequence[object], request_id: str) -> dict[str, Any]:
         """All objects of an event, each by itself: of those that can be dealt with, none waits for another."""
-        processed, faults = 0, []
+        processed = 0
+        faults: list[str] = []
         for number, record in enumerate(records, 1):
             place = f"record {number}"
             try:
@@ -129,10 +135,11 @@ class Function:
                 self._take(created, place, request_id)
                 processed += 1
             except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
-                faults.append((place, error))
-                self._log.error("object", request_id, url=place, status="fault", error=_described(error))
+                # In words: the error itself would hold on to the image.
+                faults.append(f"{place}: {_described(error)}")
+                self._log.error("object", request_id, url=place, status="fault", **_fault(error))
         if faults:
-            raise _unfinished(faults, len(records)) from faults[0][1]
+            raise _unfinished(faults, len(records))
         return {"processed": processed}
 
     def _take(self, created: ObjectCreated, url: str, request_id: str) -> None:
@@ -142,7 +149,7 @@ class Function:
             return
         start = time.perf_counter()
         stored = self._store(outcome)
-        figures["store_ms"] = _milliseconds_since(start)
+        figures["timings_ms"] = {**figures.get("timings_ms", {}), "store": _milliseconds_since(start)}
         told = self._log.warning if outcome.error else self._log.info
         status = "failed" if outcome.error else "done"
         told("object", request_id, url=url, status=status, stored=stored, error=outcome.error, **figures)
@@ -225,14 +232,19 @@ def _figures(result: Result, size_bytes: int, timings_ms: Mapping[str, float]) -
     }
 
 
-def _unfinished(faults: Sequence[tuple[str, Exception]], records: int) -> UnfinishedError:
-    told = "; ".join(f"{place}: {_described(error)}" for place, error in faults[:_TOLD_FAULTS])
-    more = "; ..." if len(faults) > _TOLD_FAULTS else ""
+def _unfinished(faults: Sequence[str], records: int) -> UnfinishedError:
+    told = "; ".join(faults[:_TOLD_FAULTS])
+    more = f"; and {len(faults) - _TOLD_FAULTS} more" if len(faults) > _TOLD_FAULTS else ""
     return UnfinishedError(f"{len(faults)} of {records} objects could not be dealt with: {told}{more}")
 
 
+def _fault(error: Exception) -> dict[str, str]:
+    """What a line of the log tells of an error that nobody expected."""
+    return {"error": _described(error), "trace": "".join(traceback.format_exception(error))}
+
+
 def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}"[:_TOLD_CHARACTERS]
 
 
 def _milliseconds_since(start: float) -> float:
