@@ -16,6 +16,7 @@ What becomes of an object:
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import traceback
@@ -25,10 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import cv2
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from lookout.apps.function_log import Log, start_logging
 from lookout.apps.function_memory import free_bytes
@@ -48,9 +46,6 @@ if TYPE_CHECKING:
 
 # Lambda gives a function memory / 1769 MB of a vCPU.
 _MB_PER_VCPU = 1769
-
-# A service that does not answer is given up while there is time left to say so: a function has 15 s by default.
-_CLIENTS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
 
 # Of an event with many faults the first few are told; the log has them all.
 _TOLD_FAULTS = 3
@@ -75,12 +70,15 @@ class Function:
 
     @staticmethod
     def of_environment(environment: Mapping[str, str]) -> Function:
-        """The function that the environment describes, its detector warmed up."""
+        """The function that the environment describes, its detector warmed up.
+
+        The network comes first: to load it takes three times its size for a moment, which AWS's clients then need
+        not add to. That moment is a function's peak of memory.
+        """
         memory_mb = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _MB_PER_VCPU))
         # More threads than the CPU share has cores would only wait for each other.
         threads = max(1, memory_mb // _MB_PER_VCPU)
         cv2.setNumThreads(threads)
-        s3, dynamodb = boto3.client("s3", config=_CLIENTS), boto3.client("dynamodb", config=_CLIENTS)
         detector = open_detector(
             Model.open(Path(environment["LOOKOUT_MODEL"])),
             environment["LOOKOUT_ENGINE"],
@@ -88,6 +86,7 @@ class Function:
             selection=Selection(float(environment["LOOKOUT_CONFIDENCE"]), float(environment["LOOKOUT_IOU"])),
         )
         detector.warm_up()
+        s3, dynamodb = _clients()
         # Only now that all else has its memory is it known how much an image may take.
         within = limits.within(free_bytes(memory_mb))
         detector = Detector(detector.model, detector.engine, detector.selection, within)
@@ -184,6 +183,8 @@ class Function:
 
     def _fetch(self, created: ObjectCreated) -> bytes | None:
         """The object's bytes; None where another was put in its place. Raises ``ImageError`` where it can't be had."""
+        from botocore.exceptions import ClientError
+
         if created.size_bytes is not None:
             self._detector.limits.check_bytes(created.size_bytes)
         wanted: GetObjectRequestTypeDef = {"Bucket": created.bucket, "Key": created.key}
@@ -208,6 +209,8 @@ class Function:
 
     def _store(self, outcome: Outcome) -> bool:
         """Write the item; False where the table has this event's, or a later one's, already."""
+        from botocore.exceptions import ClientError
+
         try:
             self._dynamodb.put_item(**put_arguments(self._table, outcome))
         except ClientError as error:
@@ -220,6 +223,15 @@ class Function:
 def handle(event: object, context: Any) -> dict[str, Any]:
     """Lambda's entry."""
     return _function()(event, context.aws_request_id)
+
+
+def _clients() -> tuple[S3Client, DynamoDBClient]:
+    """AWS's clients, which give up a service that does not answer while there is time to say so: 15 s by default."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    return boto3.client("s3", config=config), boto3.client("dynamodb", config=config)
 
 
 def _figures(result: Result, size_bytes: int, timings_ms: Mapping[str, float]) -> dict[str, Any]:
@@ -258,4 +270,9 @@ def _function() -> Function:
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     start_logging()
-    _function()  # within Lambda's initialisation, which has all its CPU; not in the first invocation
+    # Within Lambda's initialisation, which has all its CPU; not in the first invocation. All that is made here stays:
+    # the garbage collector need not look through it, now or, at a fraction of a CPU, later.
+    gc.disable()
+    _function()
+    gc.freeze()
+    gc.enable()
