@@ -171,9 +171,11 @@ def tell(rows: dict[tuple[str, int], list[Invocation]], memory_mb: Sequence[int]
         told = ", ".join(f"{size} MB {work[size] / work[first]:.2f}" for size in memory_mb)
         print(f"{name}: duration x memory, of that at {first} MB: {told} (1.00: duration falls as 1/memory)")
     mean_ms = statistics.mean(report.duration_ms for report in rows["reference", first])
-    print(f"reference at {first} MB: {mean_ms / PUBLISHED_MS[0] - 1:+.0%} of the published mean at 512 MB")
+    print(f"reference at {first} MB: {mean_ms / PUBLISHED_MS[0] - 1:+.0%} against the published mean, at 512 MB")
     most = max(report.used_mb for (name, _), reports in rows.items() if name == "lookout" for report in reports)
     print(f"lookout: at most {most} MB used (to be under {MOST_MB} with YOLOv3-tiny)")
+    machine = describe_machine()
+    print(f"measured on {machine['cpu']}, {machine['cores']} cores: another machine's speed is another mean")
 
 
 def _summary(values: Sequence[float]) -> tuple[float, float, float, float]:

@@ -67,4 +67,4 @@ def test_reference(tmp_path: Path):
     assert [line[:24].strip() for line in lines[2:7]] == starts
     assert all(line.split()[-1] == "2" for line in lines[3:7])
     assert lines[7].startswith("reference: duration x memory, of that at 512 MB: 512 MB 1.00, 1769 MB ")
-    assert "of the published mean" in lines[9]
+    assert "against the published mean" in lines[9]

@@ -31,7 +31,9 @@ from lookout.apps import handler
 before = sorted(sys.modules)
 function = handler.Function.of_environment(os.environ)
 answer = function(json.loads(sys.argv[1]), "request")
-print(json.dumps({"before": before, "after": sorted(sys.modules), "objects": answer["objects"]}))
+threads = len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
+after = sorted(sys.modules)
+print(json.dumps({"before": before, "after": after, "objects": answer["objects"], "threads": threads}))
 """
 
 
@@ -53,6 +55,7 @@ def test_a_whole_detection_in_a_fresh_process_loads_nothing_that_it_does_not_nee
         "LOOKOUT_CONFIDENCE": "0.05",
         "LOOKOUT_IOU": "0.45",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "OPENBLAS_NUM_THREADS": "1",  # as stack.yaml has it
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -65,6 +68,8 @@ def test_a_whole_detection_in_a_fresh_process_loads_nothing_that_it_does_not_nee
     assert len(found["objects"]) > 3
     assert loaded(found["after"], UNWANTED + UNWANTED_OF_OURS) == []
     # AWS's library, and with it urllib3, comes after the network: see Function.of_environment.
+    # A third of a CPU is one thread's, and nobody spins beside it.
+    assert found["threads"] == 1
     assert loaded(found["before"], ["boto3", "botocore", "urllib3", "onnxruntime"]) == []
 
 

@@ -75,6 +75,13 @@ def test_a_label_has_its_highest_confidence():
     assert to_item(Outcome("u", "m", "opencv", "r", objects=found))["dog"] == {"N": "0.9"}
 
 
+def test_a_label_without_a_name_is_no_attribute():
+    found = (Detection("", 0.9, Box(0, 0, 1, 1)),)
+    item = to_item(Outcome("u", "m", "opencv", "r", objects=found))
+    assert set(item) == {"image-url", "lookout"}
+    assert from_item(item).objects == found
+
+
 def test_a_strange_item_is_an_error_and_not_an_empty_result():
     with pytest.raises(CloudError, match="did not write"):
         from_item({"image-url": {"S": "u"}, "person": {"N": "0.98"}})

@@ -103,7 +103,10 @@ class Function:
         if (records := records_of(event)) is not None:
             return self._process(records, request_id)
         if isinstance(event, Mapping) and ("detail-type" in event or "requestContext" in event):
-            raise UsageError("this event is neither S3's nor an image in JSON: see lookout stack for what may be sent")
+            raise UsageError(
+                "this event is neither S3's nor an image: let the bucket start the function, "
+                'or send {"id": "...", "image_data": "<base64>"}'
+            )
         return self._answer(event, request_id)
 
     def _answer(self, document: object, request_id: str) -> dict[str, Any]:
@@ -230,7 +233,7 @@ def _clients() -> tuple[S3Client, DynamoDBClient]:
     import boto3
     from botocore.config import Config
 
-    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    config = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
     return boto3.client("s3", config=config), boto3.client("dynamodb", config=config)
 
 

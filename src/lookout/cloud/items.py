@@ -146,8 +146,11 @@ def from_item(item: Mapping[str, Any]) -> Outcome:
 
 
 def _best_by_label(objects: tuple[Detection, ...]) -> dict[str, float]:
-    """The highest confidence of each label; the first of a label is its best, since objects come ordered."""
-    return {detection.label: round(detection.confidence, 6) for detection in reversed(objects)}
+    """The highest confidence of each label; the first of a label is its best, since objects come ordered.
+
+    DynamoDB has no attribute without a name: a label that is empty is among the details alone.
+    """
+    return {detection.label: round(detection.confidence, 6) for detection in reversed(objects) if detection.label}
 
 
 def _decimals(value: Any) -> Any:
