@@ -59,10 +59,17 @@ class Result:
 class Detector:
     """A model in an engine, and what counts as an object. May be called from many threads at once."""
 
-    def __init__(self, model: Model, engine: Engine, selection: Selection | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        engine: Engine,
+        selection: Selection | None = None,
+        limits: images.ImageLimits = images.DEFAULT_LIMITS,
+    ) -> None:
         self.model = model
         self.engine = engine
         self.selection = selection or Selection()
+        self.limits = limits
 
     def detect(self, image: Source, selection: Selection | None = None) -> Result:
         """Find the objects in an image: a file, the bytes of one, or its pixels (BGR, uint8, (height, width, 3)).
@@ -76,7 +83,7 @@ class Detector:
             return Result(self._detect(decoded, clock, selection), clock.timings, decoded.size_wh, image)
         data = image if isinstance(image, bytes) else images.read(Path(image))
         with clock.stage("decode"):
-            decoded = images.decode(data, input_format=self.model.input_format)
+            decoded = images.decode(data, input_format=self.model.input_format, limits=self.limits)
         return Result(self._detect(decoded, clock, selection), clock.timings, decoded.size_wh, data)
 
     def _detect(self, image: images.Image, clock: _StageClock, selection: Selection | None) -> tuple[Detection, ...]:

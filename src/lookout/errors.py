@@ -21,7 +21,8 @@
     │   ├── BusyError            it has too much to do, however often asked exit 1  HTTP 503
     │   └── ResultTimeoutError   it gave none in time                      exit 1   HTTP 504
     └── CloudError               AWS or the emulator refused               exit 1   HTTP 502
-        └── StackError           a stack was not made, changed or deleted
+        ├── StackError           a stack was not made, changed or deleted
+        └── UnfinishedError      the function could not deal with all of an event: Lambda tries again
 
 A message is one sentence that says what to do. One boundary per program turns an error into an exit status
 (``apps/console.py``), an HTTP status (``apps/server.py``), an item (``apps/handler.py``) or a table row
@@ -136,3 +137,7 @@ class CloudError(LookoutError):
 
 class StackError(CloudError):
     """A stack that could not be made, changed, found or deleted."""
+
+
+class UnfinishedError(CloudError):
+    """An event with objects that the function could not deal with, so that it must be tried again."""

@@ -14,7 +14,7 @@ from lookout.errors import ImageError, ResultTimeoutError, UnreachableError, Usa
 from lookout.executions.direct import DirectExecution
 from lookout.executions.remote import RemoteExecution, object_key
 
-DEPLOYMENT = Deployment("bucket", "table", "function", "group", {})
+DEPLOYMENT = Deployment("bucket", "table", "function", "group", "queue", {})
 
 
 class Cloud:

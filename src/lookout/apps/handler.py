@@ -2,137 +2,269 @@
 
 Configured by its environment: ``LOOKOUT_MODEL`` (a folder that an import made), ``LOOKOUT_TABLE``,
 ``LOOKOUT_ENGINE``, ``LOOKOUT_CONFIDENCE`` and ``LOOKOUT_IOU``.
+
+What becomes of an object:
+
+- Its image was looked at: an item that is ``done``.
+- Its image can't be: it is none, too large, or was deleted meanwhile. Trying again would not help, so an item that is
+  ``failed`` tells the reason, and the event is done with.
+- It was put anew meanwhile, in a bucket without versions: nothing. The newer object has an event of its own.
+- Something else failed: the network, S3, DynamoDB, memory. That is raised, once all other objects of the event are
+  dealt with. Lambda tries the event again, twice, and then puts it into the failure queue. What was stored already
+  is then found in the table, and left alone.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
 
-import boto3
-from botocore.exceptions import ClientError
+import cv2
 
-from lookout.cloud.items import KEY, Outcome, image_url, to_item
+from lookout.apps.function_log import Log, start_logging
+from lookout.apps.function_memory import free_bytes
+from lookout.cloud.events import ObjectCreated, is_test, read_record, records_of
+from lookout.cloud.items import Outcome, image_url, key_beside, put_arguments
 from lookout.core.selection import Selection
-from lookout.detector import Detector, open_detector
-from lookout.errors import ImageError, LookoutError
+from lookout.detector import Detector, Result, open_detector
+from lookout.errors import ImageError, UnfinishedError, UsageError
 from lookout.executions.contract import answer_document, problem_document, read_request
+from lookout.images import limits
 from lookout.models.model import Model
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 # Lambda gives a function memory / 1769 MB of a vCPU.
 _MB_PER_VCPU = 1769
 
+# Of an event with many faults the first few are told; the log has them all.
+_TOLD_FAULTS = 3
+_TOLD_CHARACTERS = 500
 
-@dataclass(frozen=True, slots=True)
-class ObjectCreated:
-    """One record of S3's event: which object, and where it stands among the versions of its key."""
-
-    bucket: str
-    key: str
-    sequencer: str
+_DELETED = {"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}  # the last: a version that only marks a deletion
+_CHANGED = {"PreconditionFailed", "412"}
+_ARCHIVED = "InvalidObjectState"
 
 
 class Function:
     """A detector between a bucket and a table; made once for a sandbox."""
 
-    def __init__(self, detector: Detector, s3: S3Client, dynamodb: DynamoDBClient, table: str) -> None:
+    def __init__(
+        self, detector: Detector, s3: S3Client, dynamodb: DynamoDBClient, table: str, log: Log | None = None
+    ) -> None:
         self._detector = detector
         self._s3 = s3
         self._dynamodb = dynamodb
         self._table = table
+        self._log = log or Log()
 
     @staticmethod
     def of_environment(environment: Mapping[str, str]) -> Function:
-        """The function that the environment describes, its detector warmed up."""
+        """The function that the environment describes, its detector warmed up.
+
+        The network comes first: to load it takes three times its size for a moment, which AWS's clients then need
+        not add to. That moment is a function's peak of memory.
+        """
         memory_mb = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _MB_PER_VCPU))
+        # More threads than the CPU share has cores would only wait for each other.
+        threads = max(1, memory_mb // _MB_PER_VCPU)
+        cv2.setNumThreads(threads)
         detector = open_detector(
             Model.open(Path(environment["LOOKOUT_MODEL"])),
             environment["LOOKOUT_ENGINE"],
-            # More threads than the CPU share has cores would only wait for each other.
-            threads=max(1, memory_mb // _MB_PER_VCPU),
+            threads=threads,
             selection=Selection(float(environment["LOOKOUT_CONFIDENCE"]), float(environment["LOOKOUT_IOU"])),
         )
         detector.warm_up()
-        return Function(detector, boto3.client("s3"), boto3.client("dynamodb"), environment["LOOKOUT_TABLE"])
+        s3, dynamodb = _clients()
+        # Only now that all else has its memory is it known how much an image may take.
+        within = limits.within(free_bytes(memory_mb))
+        detector = Detector(detector.model, detector.engine, detector.selection, within)
+        return Function(detector, s3, dynamodb, environment["LOOKOUT_TABLE"])
 
-    def __call__(self, event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
-        """Answer an event: S3's, or the local execution's JSON."""
-        if "Records" not in event:
-            return self._detect(event)
-        created = list(_created(event))
-        for entry in created:
-            self._store(self._process(entry, request_id))
-        return {"processed": len(created)}
+    def __call__(self, event: object, request_id: str) -> dict[str, Any]:
+        """Answer an event: S3's, or the local execution's JSON.
 
-    def _detect(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        Raises ``UnfinishedError`` where an object must be tried again, ``UsageError`` for another service's event.
+        """
+        if is_test(event):
+            self._log.info("test event", request_id)
+            return {"processed": 0}
+        if (records := records_of(event)) is not None:
+            return self._process(records, request_id)
+        if isinstance(event, Mapping) and ("detail-type" in event or "requestContext" in event):
+            raise UsageError(
+                "this event is neither S3's nor an image: let the bucket start the function, "
+                'or send {"id": "...", "image_data": "<base64>"}'
+            )
+        return self._answer(event, request_id)
+
+    def _answer(self, document: object, request_id: str) -> dict[str, Any]:
         """The direct execution. What is wrong with the request is an answer, not a fault of the function."""
         try:
-            request_id, data = read_request(document)
-            return answer_document(request_id, self._detector.detect(data))
-        except LookoutError as error:
+            image_id, data = read_request(document)
+            result = self._detector.detect(data)
+        except (UsageError, ImageError) as error:
+            self._log.warning("direct", request_id, status="failed", error=str(error))
             return problem_document(error.http_status, type(error).__name__, str(error))
+        except Exception as error:
+            self._log.error("direct", request_id, status="fault", **_fault(error))
+            raise
+        self._log.info("direct", request_id, status="done", **_figures(result, len(data), result.timings))
+        return answer_document(image_id, result)
 
-    def _process(self, created: ObjectCreated, request_id: str) -> Outcome:
-        url = image_url(created.bucket, created.key)
-        about = (url, self._detector.model.name, self._detector.engine.name, request_id, created.sequencer)
+    def _process(self, records: Sequence[object], request_id: str) -> dict[str, Any]:
+        """All objects of an event, each by itself: of those that can be dealt with, none waits for another."""
+        processed = 0
+        faults: list[str] = []
+        for number, record in enumerate(records, 1):
+            place = f"record {number}"
+            try:
+                created = read_record(record)
+                if created is None:
+                    continue
+                place = image_url(created.bucket, created.key)
+                self._take(created, place, request_id)
+                processed += 1
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
+                # In words: the error itself would hold on to the image.
+                faults.append(f"{place}: {_described(error)}")
+                self._log.error("object", request_id, url=place, status="fault", **_fault(error))
+        if faults:
+            raise _unfinished(faults, len(records))
+        return {"processed": processed}
+
+    def _take(self, created: ObjectCreated, url: str, request_id: str) -> None:
+        outcome, figures = self._look(created, url, request_id)
+        if outcome is None:
+            self._log.warning("object", request_id, url=url, status="replaced by a newer object")
+            return
+        start = time.perf_counter()
+        stored = self._store(outcome)
+        figures["timings_ms"] = {**figures.get("timings_ms", {}), "store": _milliseconds_since(start)}
+        told = self._log.warning if outcome.error else self._log.info
+        status = "failed" if outcome.error else "done"
+        told("object", request_id, url=url, status=status, stored=stored, error=outcome.error, **figures)
+
+    def _look(self, created: ObjectCreated, url: str, request_id: str) -> tuple[Outcome | None, dict[str, Any]]:
+        """What is in an object's image; None where the object is no longer there, but a newer one of its key."""
+        outcome = Outcome(
+            image_url=url,
+            model=self._detector.model.name,
+            engine=self._detector.engine.name,
+            request_id=request_id,
+            sequencer=created.sequencer,
+            version_id=created.version_id,
+            etag=created.etag,
+            key=key_beside(created.bucket, created.key),
+        )
+        figures: dict[str, Any] = {"bytes": created.size_bytes}
         try:
             start = time.perf_counter()
             data = self._fetch(created)
-            fetch_ms = (time.perf_counter() - start) * 1000
+            if data is None:
+                return None, figures
+            fetch_ms = _milliseconds_since(start)
             result = self._detector.detect(data)
-        except LookoutError as error:  # trying again would not help: the client is told at once
-            return Outcome(*about, error=str(error))
-        return Outcome(
-            *about,
-            objects=result.objects,
-            inference_ms=result.timings["inference"],
-            timings_ms={"fetch": fetch_ms, **result.timings},
+        except ImageError as error:
+            return replace(outcome, error=str(error)), figures
+        timings_ms = {"fetch": fetch_ms, **result.timings}
+        outcome = replace(
+            outcome, objects=result.objects, inference_ms=result.timings["inference"], timings_ms=timings_ms
         )
+        return outcome, _figures(result, len(data), timings_ms)
 
-    def _fetch(self, created: ObjectCreated) -> bytes:
-        try:
-            return self._s3.get_object(Bucket=created.bucket, Key=created.key)["Body"].read()
-        except self._s3.exceptions.NoSuchKey as error:
-            raise ImageError("the image was deleted before it was looked at") from error
+    def _fetch(self, created: ObjectCreated) -> bytes | None:
+        """The object's bytes; None where another was put in its place. Raises ``ImageError`` where it can't be had."""
+        from botocore.exceptions import ClientError
 
-    def _store(self, outcome: Outcome) -> None:
-        """Write the item, unless the table has this version's, or a newer one's, already."""
+        if created.size_bytes is not None:
+            self._detector.limits.check_bytes(created.size_bytes)
+        wanted: GetObjectRequestTypeDef = {"Bucket": created.bucket, "Key": created.key}
+        if created.version_id:
+            wanted["VersionId"] = created.version_id
+        if created.etag:
+            wanted["IfMatch"] = f'"{created.etag}"'
         try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=to_item(outcome),
-                ConditionExpression="attribute_not_exists(#key) OR #lookout.#sequencer < :sequencer",
-                ExpressionAttributeNames={"#key": KEY, "#lookout": "lookout", "#sequencer": "sequencer"},
-                ExpressionAttributeValues={":sequencer": {"S": outcome.sequencer}},
-            )
+            answer = self._s3.get_object(**wanted)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
+            code = error.response["Error"]["Code"]
+            if code in _CHANGED:
+                return None
+            if code in _DELETED:
+                raise ImageError("the image was deleted before it was looked at") from error
+            if code == _ARCHIVED:
+                raise ImageError("the image is archived: restore it, and put it into the bucket anew") from error
+            raise
+        with closing(answer["Body"]) as body:  # as a context itself it would hand over a stream that nobody checks
+            self._detector.limits.check_bytes(answer["ContentLength"])
+            return body.read()
+
+    def _store(self, outcome: Outcome) -> bool:
+        """Write the item; False where the table has this event's, or a later one's, already."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._dynamodb.put_item(**put_arguments(self._table, outcome))
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+def handle(event: object, context: Any) -> dict[str, Any]:
     """Lambda's entry."""
     return _function()(event, context.aws_request_id)
 
 
-def _created(event: Mapping[str, Any]) -> Iterator[ObjectCreated]:
-    for record in event["Records"]:
-        described = record["s3"]["object"]
-        yield ObjectCreated(
-            bucket=record["s3"]["bucket"]["name"],
-            key=unquote_plus(described["key"]),
-            sequencer=described.get("sequencer", ""),
-        )
+def _clients() -> tuple[S3Client, DynamoDBClient]:
+    """AWS's clients, which give up a service that does not answer while there is time to say so: 15 s by default."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
+    return boto3.client("s3", config=config), boto3.client("dynamodb", config=config)
+
+
+def _figures(result: Result, size_bytes: int, timings_ms: Mapping[str, float]) -> dict[str, Any]:
+    """What a line of the log tells of an image that was looked at."""
+    return {
+        "bytes": size_bytes,
+        "image_wh": result.image_wh,
+        "objects": len(result.objects),
+        "timings_ms": {stage: round(ms, 3) for stage, ms in timings_ms.items()},
+    }
+
+
+def _unfinished(faults: Sequence[str], records: int) -> UnfinishedError:
+    told = "; ".join(faults[:_TOLD_FAULTS])
+    more = f"; and {len(faults) - _TOLD_FAULTS} more" if len(faults) > _TOLD_FAULTS else ""
+    return UnfinishedError(f"{len(faults)} of {records} objects could not be dealt with: {told}{more}")
+
+
+def _fault(error: Exception) -> dict[str, str]:
+    """What a line of the log tells of an error that nobody expected."""
+    return {"error": _described(error), "trace": "".join(traceback.format_exception(error))}
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:_TOLD_CHARACTERS]
+
+
+def _milliseconds_since(start: float) -> float:
+    return round((time.perf_counter() - start) * 1000, 3)
 
 
 @cache
@@ -141,4 +273,10 @@ def _function() -> Function:
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
-    _function()  # within Lambda's initialisation, which has all its CPU; not in the first invocation
+    start_logging()
+    # Within Lambda's initialisation, which has all its CPU; not in the first invocation. All that is made here stays:
+    # the garbage collector need not look through it, now or, at a fraction of a CPU, later.
+    gc.disable()
+    _function()
+    gc.freeze()
+    gc.enable()

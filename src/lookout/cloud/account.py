@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 
 # What AWS's own addresses end in.
@@ -72,6 +73,11 @@ class Account:
     def logs(self) -> CloudWatchLogsClient:
         """What the function wrote."""
         return self.session.client("logs", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def queues(self) -> SQSClient:
+        """Where events go that the function could not deal with."""
+        return self.session.client("sqs", endpoint_url=self.endpoint, config=self._config)
 
     def account_id(self) -> str:
         """The account's number. Raises ``CloudError`` where the keys are not good."""

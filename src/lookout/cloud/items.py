@@ -4,33 +4,48 @@
 
     image-url   S   key: https://<bucket>.s3.amazonaws.com/<URL-quoted key>
     <label>     N   one attribute a label found: its highest confidence
-    lookout     M   status (done | failed), error, objects, model, engine, timings, request id, sequencer
+    lookout     M   status (done | failed), error, objects, model, engine, timings, request id, sequencer, and of the
+                    object its version_id, its etag, and its key where image-url could not hold it
 
-Values are plain Python here; DynamoDB's own notation is put on and taken off at its client.
+Values are plain Python here; DynamoDB's own notation is put on and taken off at its client. boto3, which does that, is
+imported when it is first needed: the function loads its network before (see ``apps/handler.py``).
+
+DynamoDB takes keys of 2,048 bytes. S3 takes keys of 1,024, of which quoting makes up to three times as many: such a
+URL is cut after a whole character and ends in ``#sha256-<digest of the key>``. A quoted key holds no ``#``, so that no
+other object's URL can be the same. Function and clients both ask ``image_url``.
+
+Events come at least once, and in any order. An item is therefore written under a condition (``put_arguments``): an
+event changes nothing that a later event, or the same, has written.
 """
 
 from __future__ import annotations
 
+import hashlib
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
+from lookout.cloud.events import comparable
 from lookout.core.detections import Detection
 from lookout.errors import CloudError
 
 KEY = "image-url"
 DETAILS = "lookout"
 
+# DynamoDB's limit for a table's key.
+MAX_KEY_BYTES = 2048
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the function did with one object: the objects it found, or the ``error`` that says why not.
 
-    ``sequencer`` orders the versions of one key, as S3's event gives it.
+    ``sequencer`` orders the events of one key (see ``events``); ``version_id`` and ``etag`` tell which object it was
+    that was looked at, and ``key`` what it is called where ``image_url`` had to be cut.
     """
 
     image_url: str
@@ -42,19 +57,51 @@ class Outcome:
     inference_ms: float = 0.0
     timings_ms: Mapping[str, float] | None = None
     error: str | None = None
+    version_id: str | None = None
+    etag: str | None = None
+    key: str | None = None
 
 
 def image_url(bucket: str, key: str) -> str:
-    """The item's key for an object.
+    """The item's key for an object: its URL, at most ``MAX_KEY_BYTES`` long.
 
     >>> image_url("pictures", "images/7/two words+ü.jpg")
     'https://pictures.s3.amazonaws.com/images/7/two%20words%2B%C3%BC.jpg'
     """
+    url = _url(bucket, key)
+    if len(url) <= MAX_KEY_BYTES:
+        return url
+    mark = f"#sha256-{hashlib.sha256(key.encode()).hexdigest()}"
+    ends = list(accumulate(len(quote(character)) for character in key))
+    room = MAX_KEY_BYTES - len(_url(bucket, "")) - len(mark)
+    return _url(bucket, key[: bisect_right(ends, room)]) + mark
+
+
+def key_beside(bucket: str, key: str) -> str | None:
+    """The key, where ``image_url`` can't hold it whole; else None."""
+    return key if len(_url(bucket, key)) > MAX_KEY_BYTES else None
+
+
+def _url(bucket: str, key: str) -> str:
     return f"https://{bucket}.s3.amazonaws.com/{quote(key)}"
+
+
+def put_arguments(table: str, outcome: Outcome) -> dict[str, Any]:
+    """What DynamoDB's ``put_item`` is called with, so that no later event's item is overwritten."""
+    return {
+        "TableName": table,
+        "Item": to_item(outcome),
+        # Without a sequencer there is no item, or it is none that Lookout wrote.
+        "ConditionExpression": "attribute_not_exists(#details.#sequencer) OR #details.#sequencer < :sequencer",
+        "ExpressionAttributeNames": {"#details": DETAILS, "#sequencer": "sequencer"},
+        "ExpressionAttributeValues": {":sequencer": {"S": comparable(outcome.sequencer)}},
+    }
 
 
 def to_item(outcome: Outcome) -> dict[str, Any]:
     """The item, in DynamoDB's notation."""
+    from boto3.dynamodb.types import TypeSerializer
+
     details = {
         "status": "failed" if outcome.error else "done",
         "error": outcome.error,
@@ -64,7 +111,10 @@ def to_item(outcome: Outcome) -> dict[str, Any]:
         "model": outcome.model,
         "engine": outcome.engine,
         "request_id": outcome.request_id,
-        "sequencer": outcome.sequencer,
+        "sequencer": comparable(outcome.sequencer),
+        "version_id": outcome.version_id,
+        "etag": outcome.etag,
+        **({"key": outcome.key} if outcome.key else {}),
     }
     # The item's own names come last: a label that is called like one of them never takes its place.
     item = {**_best_by_label(outcome.objects), KEY: outcome.image_url, DETAILS: details}
@@ -74,6 +124,8 @@ def to_item(outcome: Outcome) -> dict[str, Any]:
 
 def from_item(item: Mapping[str, Any]) -> Outcome:
     """What an item in DynamoDB's notation tells. Raises ``CloudError`` where it is none of ours."""
+    from boto3.dynamodb.types import TypeDeserializer
+
     deserialise = TypeDeserializer().deserialize
     try:
         details = deserialise(item[DETAILS])
@@ -87,14 +139,18 @@ def from_item(item: Mapping[str, Any]) -> Outcome:
             inference_ms=float(details["inference_time"]),
             timings_ms={stage: float(ms) for stage, ms in details["timings"].items()},
             error=details["error"],
+            **{name: details.get(name) for name in ("version_id", "etag", "key")},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CloudError(f"the table holds an item that Lookout did not write: {error!r}") from error
 
 
 def _best_by_label(objects: tuple[Detection, ...]) -> dict[str, float]:
-    """The highest confidence of each label; the first of a label is its best, since objects come ordered."""
-    return {detection.label: round(detection.confidence, 6) for detection in reversed(objects)}
+    """The highest confidence of each label; the first of a label is its best, since objects come ordered.
+
+    DynamoDB has no attribute without a name: a label that is empty is among the details alone.
+    """
+    return {detection.label: round(detection.confidence, 6) for detection in reversed(objects) if detection.label}
 
 
 def _decimals(value: Any) -> Any:

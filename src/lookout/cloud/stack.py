@@ -25,6 +25,8 @@ EMULATED_IMAGE = "lookout:installed"
 # Where a function's container image holds its model.
 IMAGE_MODEL_FOLDER = "/opt/model"
 
+_WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+
 # How often a stack that is at work is looked at, in seconds.
 _POLL_EMULATED_S, _POLL_AWS_S = 0.1, 3.0
 
@@ -44,12 +46,16 @@ class StackSettings:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A stack that is there: the names of its resources, and the template's parameters as they were given."""
+    """A stack that is there: the names of its resources, and the template's parameters as they were given.
+
+    ``failure_queue`` is the queue's URL.
+    """
 
     bucket: str
     table: str
     function: str
     log_group: str
+    failure_queue: str
     parameters: Mapping[str, str]
 
 
@@ -70,9 +76,20 @@ class Stack:
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack.get("Parameters", [])}
         try:
-            names = (outputs["Bucket"], outputs["Table"], outputs["Function"], outputs["LogGroup"])
-            return Deployment(*names, parameters)
+            return Deployment(
+                bucket=outputs["Bucket"],
+                table=outputs["Table"],
+                function=outputs["Function"],
+                log_group=outputs["LogGroup"],
+                failure_queue=outputs["FailureQueue"],
+                parameters=parameters,
+            )
         except KeyError as error:
+            if stack["StackStatus"] in _WHOLE:
+                raise StackError(
+                    f"the stack {self.name} was made by another version of Lookout: "
+                    f"bring it up to date with lookout stack up --name {self.name}"
+                ) from error
             raise StackError(
                 f"the stack {self.name} is not whole ({stack['StackStatus']}): see lookout stack down"
             ) from error
@@ -104,7 +121,7 @@ class Stack:
                 )
             elif not self._update(template, parameters):
                 return self.find()
-        self._wait("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        self._wait(*_WHOLE)
         return self.find()
 
     def down(self) -> bool:

@@ -69,13 +69,28 @@ def _decode_jpeg(data: bytes, input_format: InputFormat | None, limits: ImageLim
     header = jpeg.read_header(data)
     limits.check_size(header.stored_wh)
     by = reduction(header.size_wh, Frame.of(header.size_wh, input_format).content_wh) if input_format else 1
+    limits.check_memory(header.size_wh, len(data) + _jpeg_memory_bytes(header, by))
     try:
         stored = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS[by] | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(f"decoding a JPEG: {error.err}") from error
         raise ImageError(f"the JPEG can't be decoded: {error.err}") from error
     if stored is None or stored.shape[1::-1] != reduced_wh(header.stored_wh, by):
         raise ImageError("the JPEG is truncated, damaged or of a rare kind: store it anew")
     return Image(_upright(stored.astype(np.uint8, copy=False), header.orientation), header.size_wh)
+
+
+def _jpeg_memory_bytes(header: jpeg.Header, by: int) -> int:
+    """The most that decoding takes: the reduced pixels twice, or once beside the coefficients.
+
+    OpenCV hands over a copy of them, and to turn them makes another, when the first is gone. Coefficients are kept of
+    a picture in several scans (a progressive one), two bytes each of full size, however small it becomes.
+    """
+    (reduced_width, reduced_height), (width, height) = reduced_wh(header.stored_wh, by), header.stored_wh
+    pixels_bytes = 3 * reduced_width * reduced_height
+    coefficients_bytes = 2 * header.components * width * height if header.in_scans else 0
+    return pixels_bytes + max(pixels_bytes, coefficients_bytes)
 
 
 def _upright(stored: ImageArray, orientation: int) -> ImageArray:

@@ -34,10 +34,15 @@ _MOST_SCANNED_PIXELS = 1_280_000_000
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Width and height as stored, and EXIF's orientation (1 where it says nothing)."""
+    """Width and height as stored, EXIF's orientation (1 where it says nothing), and how the pixels are coded.
+
+    ``components``: channels of colour. ``in_scans``: whether they come in several scans, as in a progressive one.
+    """
 
     stored_wh: tuple[int, int]
     orientation: int
+    components: int
+    in_scans: bool
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -53,7 +58,7 @@ def is_jpeg(data: bytes) -> bool:
 
 def read_header(data: bytes) -> Header:
     """The header of a JPEG. Raises ``ImageError`` where it has none, or more scans than any encoder makes."""
-    frame, orientation, scans = None, 1, 0
+    frame, orientation, scans, in_scans = None, 1, 0, True
     for marker, content in _segments(data):
         if marker == _APP1 and content.startswith(b"Exif\0\0"):
             orientation = _exif_orientation(content[6:]) or orientation  # a second block may be without
@@ -64,13 +69,14 @@ def read_header(data: bytes) -> Header:
         elif marker == _SOS:
             scans += 1
             if frame is None or content[:1] == bytes([in_one_scan or 0]):
+                in_scans = scans > 1
                 break
             if scans > (most := _most_scans(*frame)):
                 width, height = frame
                 raise ImageError(f"the JPEG of {width} x {height} pixels has more than {most} scans: store it anew")
     if frame is None:
         raise ImageError("the JPEG is truncated or damaged: it does not say how large it is")
-    return Header(frame, orientation)
+    return Header(frame, orientation, components, in_scans)
 
 
 def _most_scans(width: int, height: int) -> int:

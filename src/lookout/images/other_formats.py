@@ -38,6 +38,8 @@ _BEGINNINGS = {
 _PNG_END = b"IEND\xaeB`\x82"
 _WHITE = (255, 255, 255)
 _STRIP_PIXELS = 1 << 20
+# The most memory that decoding takes, for each pixel: Pillow's picture, ours, and ours turned upright.
+_BYTES_A_PIXEL_OF_MOST, _BYTES_A_PIXEL = 8, {"WebP": 17}
 _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 0x0112, 0x0142, 0x0143
 
 _NOWHERE = logging.NullHandler()
@@ -67,7 +69,7 @@ def decode(data: bytes, limits: ImageLimits) -> tuple[ImageArray, int]:
     _silence()
     try:
         picture = _image_file(kind)(io.BytesIO(data))
-        _of_kind(limits, kind).check_size(picture.size)
+        _check(picture, kind, len(data), limits)
         _check_tiles(picture, limits)
         picture.load()
         orientation = _orientation(picture)
@@ -81,9 +83,12 @@ def decode(data: bytes, limits: ImageLimits) -> tuple[ImageArray, int]:
     return pixels_bgr, orientation
 
 
-def _of_kind(limits: ImageLimits, kind: str) -> ImageLimits:
-    """The limits for a kind: WebP's decoder holds four pictures of four bytes a pixel at once."""
-    return replace(limits, max_pixels=limits.max_pixels * 3 // 4) if kind == "WebP" else limits
+def _check(picture: ImageFile, kind: str, size_bytes: int, limits: ImageLimits) -> None:
+    """Refuse what is too large; WebP's decoder holds four pictures of four bytes a pixel at once."""
+    within = replace(limits, max_pixels=limits.max_pixels * 3 // 4) if kind == "WebP" else limits
+    within.check_size(picture.size)
+    width, height = picture.size
+    limits.check_memory(picture.size, size_bytes + width * height * _BYTES_A_PIXEL.get(kind, _BYTES_A_PIXEL_OF_MOST))
 
 
 def _silence() -> None:
