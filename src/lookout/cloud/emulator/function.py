@@ -47,15 +47,17 @@ class Invocation:
     """What came of an invocation.
 
     ``payload`` is JSON: the handler's result, or with ``error`` an object with ``errorType`` and
-    ``errorMessage``. ``init_ms`` is None on a warm start.
+    ``errorMessage``. ``init_ms`` is None on a warm start. ``host_fault`` tells that the function is not to blame: it
+    could not be run.
     """
 
     payload: bytes
     error: bool
     log_lines: tuple[str, ...]
-    duration_ms: float
-    init_ms: float | None
-    memory_mb: int
+    duration_ms: float = 0.0
+    init_ms: float | None = None
+    memory_mb: int = 0
+    host_fault: bool = False
 
 
 def sandbox_environment(

@@ -49,6 +49,10 @@ class Limiter(Protocol):
     def name(self) -> str:
         """The name that users see: ``cgroup v2``, ``cgroup v1``, ``sigstop`` or ``none``."""
 
+    @property
+    def limits_cpu(self) -> bool:
+        """Whether sandboxes get their share of CPU time, and no more."""
+
     def limit(self, sandbox_id: str, memory_mb: int) -> Limits:
         """The limits of a new sandbox. Raises ``OSError``."""
 

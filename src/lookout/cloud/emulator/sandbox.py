@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookout.cloud.emulator import launcher, report
-from lookout.cloud.emulator.function import FunctionConfig, Invocation, sandbox_environment
+from lookout.cloud.emulator.function import FunctionConfig, sandbox_environment
 from lookout.cloud.emulator.log_pipe import LogPipe
 from lookout.cloud.emulator.quotas import Limiter
 from lookout.cloud.emulator.report import Outcome
@@ -38,6 +38,15 @@ class _Exited:
     at_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Init:
+    """What came of init: ``failure`` is None where it went well."""
+
+    failure: Outcome | None
+    elapsed_ms: float
+    log_lines: list[str]
+
+
 class Sandbox:
     """A sandbox whose process has been started; it begins its init at once.
 
@@ -45,15 +54,13 @@ class Sandbox:
     started it ends. Raises ``OSError`` when the process or its limits can't be made.
     """
 
-    def __init__(self, function: FunctionConfig, limiter: Limiter, spawner: Executor, *, init_limit_s: float) -> None:
+    def __init__(self, function: FunctionConfig, limiter: Limiter, spawner: Executor) -> None:
         self.function = function
-        self._init_limit_s = init_limit_s
         self._id = uuid.uuid4().hex
         self._events: queue.SimpleQueue[ApiEvent | _Exited] = queue.SimpleQueue()
-        self._is_initialised = False
         self._killed = threading.Event()
         self._exited = threading.Event()
-        self._used_mb = 0
+        self.used_mb = 0
         self._limits = limiter.limit(self._id[:12], function.memory_mb)
         self._api = RuntimeApi(self._events.put)
         self._logs = LogPipe()
@@ -73,22 +80,41 @@ class Sandbox:
         """Whether it can take another invocation."""
         return not (self._killed.is_set() or self._exited.is_set())
 
-    def invoke(self, payload: bytes, request_id: str) -> Invocation:
-        """Run the handler, after init where this is the first invocation. One at a time."""
-        lines, init_ms, outcome = [], None, None
-        if not self._is_initialised:
-            outcome, init_ms = self._initialise(request_id)
-            lines += self._logs.drain()
-            if outcome:
-                lines.append(report.init_report_line(outcome, init_ms))
-        lines.append(report.start_line(request_id, self.function.version))
-        outcome = outcome or self._run(payload, request_id)
-        lines += [*self._logs.drain(), *outcome.notes, report.end_line(request_id)]
-        memory_mb = self.function.memory_mb
-        lines.append(
-            report.report_line(request_id, outcome, memory_mb=memory_mb, used_mb=self._used_mb, init_ms=init_ms)
-        )
-        return Invocation(outcome.payload, outcome.error, tuple(lines), outcome.duration_ms, init_ms, self._used_mb)
+    def initialise(self, request_id: str, limit_s: float) -> Init:
+        """Wait for init, which began with the process; the CPU quota begins when it is over."""
+        event = self._next_event(limit_s - (time.monotonic() - self._started_s))
+        elapsed_ms = ((event.at_s if event else time.monotonic()) - self._started_s) * 1000
+        self._measure_memory()
+        match event:
+            case Ready():
+                self._limits.start_cpu_quota()
+                return Init(None, elapsed_ms, self._logs.drain())
+            case InitFailed(body):
+                outcome = report.init_failed(body)
+            case _Exited(returncode):
+                outcome = self._ended(request_id, returncode, 0.0)
+            case _:
+                outcome = report.timed_out(request_id, limit_s, 0.0)
+        self.kill()
+        return Init(outcome, elapsed_ms, self._logs.drain())
+
+    def run(self, payload: bytes, request_id: str, timeout_s: float) -> tuple[Outcome, list[str]]:
+        """Run the handler, after init, and give what came of it and what it logged. One at a time."""
+        deadline_ms = int((time.time() + timeout_s) * 1000)
+        began_s = time.monotonic()
+        self._api.offer(Work(request_id, payload, self.function.arn, deadline_ms))
+        event = self._next_event(timeout_s)
+        duration_ms = ((event.at_s if event else time.monotonic()) - began_s) * 1000
+        self._measure_memory()
+        match event:
+            case Answered(body, failed):
+                outcome = report.answered(body, duration_ms, failed=failed)
+            case _Exited(returncode):
+                outcome = self._ended(request_id, returncode, duration_ms)
+            case _:
+                self.kill()
+                outcome = report.timed_out(request_id, self.function.timeout_s, timeout_s * 1000)
+        return outcome, self._logs.drain()
 
     def kill(self) -> None:
         """Kill the process and its children; don't wait."""
@@ -102,42 +128,6 @@ class Sandbox:
         self._waiter.join()
         self._logs.close()
 
-    def _initialise(self, request_id: str) -> tuple[Outcome | None, float]:
-        """Wait for init, and say how it failed, if it did, and how long it took."""
-        event = self._next_event(self._init_limit_s - (time.monotonic() - self._started_s))
-        init_ms = ((event.at_s if event else time.monotonic()) - self._started_s) * 1000
-        self._measure_memory()
-        match event:
-            case Ready():
-                self._limits.start_cpu_quota()
-                self._is_initialised = True
-                return None, init_ms
-            case InitFailed(body):
-                outcome = report.init_failed(body)
-            case _Exited(returncode):
-                outcome = self._ended(request_id, returncode, 0.0)
-            case _:
-                outcome = report.timed_out(request_id, self._init_limit_s, 0.0)
-        self.kill()
-        return outcome, init_ms
-
-    def _run(self, payload: bytes, request_id: str) -> Outcome:
-        timeout_s = self.function.timeout_s
-        deadline_ms = int((time.time() + timeout_s) * 1000)
-        began_s = time.monotonic()
-        self._api.offer(Work(request_id, payload, self.function.arn, deadline_ms))
-        event = self._next_event(timeout_s)
-        duration_ms = ((event.at_s if event else time.monotonic()) - began_s) * 1000
-        self._measure_memory()
-        match event:
-            case Answered(body, failed):
-                return report.answered(body, duration_ms, failed=failed)
-            case _Exited(returncode):
-                return self._ended(request_id, returncode, duration_ms)
-            case _:
-                self.kill()
-                return report.timed_out(request_id, timeout_s, timeout_s * 1000)
-
     def _next_event(self, timeout_s: float) -> ApiEvent | _Exited | None:
         """What happens next; None when nothing does in time."""
         with suppress(queue.Empty):
@@ -146,7 +136,7 @@ class Sandbox:
 
     def _ended(self, request_id: str, returncode: int, duration_ms: float) -> Outcome:
         if returncode == -signal.SIGKILL and not self._killed.is_set():
-            self._used_mb = self.function.memory_mb  # nothing else kills it but the memory limit
+            self.used_mb = self.function.memory_mb  # nothing else kills it but the memory limit
         return report.exited(request_id, returncode, duration_ms)
 
     def _measure_memory(self) -> None:
@@ -157,7 +147,7 @@ class Sandbox:
         with suppress(OSError):
             for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
-                    self._used_mb = int(line.split()[1]) // _KIB_PER_MIB
+                    self.used_mb = int(line.split()[1]) // _KIB_PER_MIB
 
     def _start_process(self) -> subprocess.Popen[bytes]:
         admission = self._limits.admission
