@@ -14,7 +14,7 @@ from lookout.cloud.emulator.function import FunctionConfig, sandbox_environment
 from lookout.cloud.emulator.host import FunctionHost
 from lookout.cloud.emulator.quotas import Limiter
 
-from .conftest import InBackground, answer, invoke, running_host
+from .conftest import InBackground, answer, fifo, invoke, running_host
 
 pytest.importorskip("awslambdaric")
 
@@ -179,11 +179,6 @@ def test_idle_sandboxes_go(new_host: NewHost, function: Make) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert invoke(host, config).init_ms is not None
-
-
-def fifo(folder: Path, name: str) -> str:
-    os.mkfifo(folder / name)
-    return str(folder / name)
 
 
 def test_invocations_at_the_same_time_have_their_own_sandboxes(

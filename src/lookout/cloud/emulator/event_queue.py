@@ -179,7 +179,7 @@ class EventQueue:
                 self._journal.finish(event)
                 self.wake()
             case Verdict.FAILED:
-                self._after_error(replace(event, errors=event.errors + 1, last_error=attempt.error), policy)
+                self._after_error(replace(event, errors=event.errors + 1, faults=0, last_error=attempt.error), policy)
                 self.wake()
             case Verdict.THROTTLED:
                 self._hold(event)
