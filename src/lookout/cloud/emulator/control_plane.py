@@ -89,13 +89,13 @@ def _persistence(data: Path | None) -> dict[str, str]:
 def application(
     functions: MinistackFunctions,
     events: EventQueue,
-    about: Mapping[str, Any],
+    about: Callable[[], Mapping[str, Any]],
     on_change: Callable[[], None],
 ) -> App:
     """Give ministack our ways to run functions, and return the application to serve.
 
-    ``about`` is added to what clients recognise the emulator by. ``on_change`` is called after each request that may
-    have changed something.
+    ``about`` gives what is told of the emulator, beside what clients recognise it by. ``on_change`` is called after each
+    request that may have changed something.
     """
     from ministack import app  # only after the environment is configured
     from ministack.services import lambda_svc, s3
@@ -113,7 +113,7 @@ def application(
     lambda_svc.invoke_async_with_retry = invoke_later
     s3._fire_s3_event_async = fire
     app._collect_scripts = _no_scripts
-    return _with_recognition(app.app, {"emulator": "lookout", "version": __version__, **about}, on_change)
+    return _with_recognition(app.app, about, on_change)
 
 
 def save_state() -> None:
@@ -129,14 +129,14 @@ def _no_scripts(*_folders: str) -> list[str]:
     return []
 
 
-def _with_recognition(app: App, about: Mapping[str, Any], on_change: Callable[[], None]) -> App:
+def _with_recognition(app: App, about: Callable[[], Mapping[str, Any]], on_change: Callable[[], None]) -> App:
     """Add the address that tells what this is, and an end that doesn't wait; tell of requests that change something."""
-    body = json.dumps(about).encode()
 
     async def wrapped(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _start_only(app, scope, receive, send)
         elif scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == RECOGNITION_PATH:
+            body = json.dumps({"emulator": "lookout", "version": __version__, **about()}).encode()
             headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})

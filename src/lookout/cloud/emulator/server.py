@@ -49,7 +49,11 @@ def run(config: EmulatorConfig, on_ready: Callable[[str], None]) -> None:
         parts.callback(events.join)
         parts.callback(host.close)
         parts.callback(events.close)
-        about = {"limiter": limiter.name, "region": config.region, "account": ACCOUNT}
+
+        def about() -> dict[str, object]:
+            settings = {"limiter": limiter.name, "region": config.region, "account": ACCOUNT}
+            return {**settings, "sandboxes": host.sandboxes(), "events": journal.pending()}
+
         app = control_plane.application(functions, events, about, changed)
 
         def ready() -> None:
