@@ -206,7 +206,7 @@ from lookout.cloud.emulator import EmulatorConfig, leave, serve
 options = json.loads(sys.argv[1])
 if "data" in options:
     options["data"] = Path(options["data"])
-serve(EmulatorConfig(**options), lambda endpoint: print(endpoint, flush=True))
+serve(EmulatorConfig(**options), lambda endpoint, limiter: print(endpoint, flush=True))
 leave()
 """
 

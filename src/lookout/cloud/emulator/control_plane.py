@@ -94,8 +94,8 @@ def application(
 ) -> App:
     """Give ministack our ways to run functions, and return the application to serve.
 
-    ``about`` gives what is told of the emulator, beside what clients recognise it by. ``on_change`` is called after each
-    request that may have changed something.
+    ``about`` gives what is told of the emulator, beside what clients recognise it by. ``on_change`` is called after
+    each request that may have changed something.
     """
     from ministack import app  # only after the environment is configured
     from ministack.services import lambda_svc, s3

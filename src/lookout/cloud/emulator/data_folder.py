@@ -2,7 +2,8 @@
 
 ::
 
-    DIR/lock          held by the emulator that runs
+    DIR/lock          held by the emulator that runs; the address where it answers
+    DIR/log           what it says, where it runs in the background
     DIR/state/        the control plane's, a file for each service
     DIR/objects/      the objects in buckets
     DIR/events.db     events that wait for their functions: see ``journal``
@@ -20,7 +21,7 @@ from pathlib import Path
 from lookout.errors import FolderInUseError, UsageError
 
 # An emulator that was just killed may have left a child that writes its last state.
-_PATIENCE_S = 3.0
+_PATIENCE_S = 2.0
 _PAUSE_S = 0.05
 
 
@@ -44,6 +45,19 @@ def locked(folder: Path | None) -> Iterator[Path | None]:
         yield folder
     finally:
         os.close(descriptor)
+
+
+def tell_endpoint(folder: Path, endpoint: str) -> None:
+    """Note in a locked folder where its emulator answers."""
+    (folder / "lock").write_text(endpoint)
+
+
+def told_endpoint(folder: Path) -> str | None:
+    """Where the emulator answers, or answered, that has a folder; None where there was none."""
+    try:
+        return (folder / "lock").read_text() or None
+    except OSError:
+        return None
 
 
 def events_file(folder: Path | None) -> Path | None:

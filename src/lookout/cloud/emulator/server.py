@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
-from lookout.cloud.emulator import control_plane, data_folder
+from lookout.cloud.emulator import control_plane, data_folder, stopping
 from lookout.cloud.emulator.checkpoints import Checkpoints
 from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig
 from lookout.cloud.emulator.event_queue import EventQueue
@@ -27,7 +27,7 @@ _GRACE_S = 0.5
 _END_S = 1.0
 
 
-def run(config: EmulatorConfig, on_ready: Callable[[str], None]) -> None:
+def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
     """See ``lookout.cloud.emulator.serve``."""
     control_plane.check_installed()
     with ExitStack() as parts:
@@ -35,7 +35,10 @@ def run(config: EmulatorConfig, on_ready: Callable[[str], None]) -> None:
         listener = parts.enter_context(_bound(config.port))
         folder = parts.enter_context(workspace())
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        if data:
+            data_folder.tell_endpoint(data, endpoint)
         control_plane.configure(os.environ, endpoint, config)
+        identity = stopping.identity(os.getpid())
         limiter = choose_limiter(cpu_limits=config.cpu_limits)
         journal = parts.enter_context(closing(Journal(data_folder.events_file(data))))
         checkpoints = Checkpoints(control_plane.save_state, journal) if data else None
@@ -52,7 +55,8 @@ def run(config: EmulatorConfig, on_ready: Callable[[str], None]) -> None:
 
         def about() -> dict[str, object]:
             settings = {"limiter": limiter.name, "region": config.region, "account": ACCOUNT}
-            return {**settings, "sandboxes": host.sandboxes(), "events": journal.pending()}
+            now = {"sandboxes": host.sandboxes(), "events": journal.pending()}
+            return {**settings, "data": data and str(data), "process": identity, **now}
 
         app = control_plane.application(functions, events, about, changed)
 
@@ -60,7 +64,7 @@ def run(config: EmulatorConfig, on_ready: Callable[[str], None]) -> None:
             events.start()  # what waited is given to functions that find the services there
             if checkpoints:
                 checkpoints.start()
-            on_ready(endpoint)
+            on_ready(endpoint, limiter.name)
 
         def stop() -> None:
             events.close()
