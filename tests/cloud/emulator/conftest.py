@@ -186,6 +186,10 @@ class InBackground:
     def _run(self) -> None:
         self._result.append(invoke(self.host, self.config, self.event))
 
+    def ended(self, timeout_s: float) -> bool:
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
     def result(self) -> Invocation:
         self._thread.join(60)
         return self._result[0]

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-# Lambda gives a function one vCPU at 1,769 MB and CPU time in proportion to its memory.
+# Lambda gives a function one vCPU at 1,769 MB and CPU time in proportion to its memory
+# (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
 MB_PER_VCPU = 1769
 
-# As measured from inside Lambda functions by others: the quota is dealt out every 20 ms.
+# How often the quota is dealt out is not documented. Measured from inside functions: under a busy loop at 128 MB the
+# pauses are 20, 40, 60 or 80 ms long and end 20 ms apart, or a multiple of that (2025-03-01, the timelines in
+# https://github.com/pwrdrvr/lambda-throttling/blob/main/docs/index.html).
 PERIOD_US = 20_000
 _KERNEL_MINIMUM_QUOTA_US = 1_000
 
