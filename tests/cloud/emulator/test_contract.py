@@ -262,6 +262,25 @@ def test_a_zip_runs_as_well(client: Client) -> None:
     assert call(client, "foreign")[1]["errorType"] == "Runtime.Unsupported"
 
 
+def test_a_zip_may_have_to_hold_all_that_it_needs(client: Client) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("vendored.py", "NAME = 'in the zip'")
+        files.writestr(
+            "module.py",
+            "import importlib.util, vendored\n"
+            "def handle(event, context):\n"
+            "    return [vendored.NAME] + [name for name in event if importlib.util.find_spec(name)]",
+        )
+    code = {"ZipFile": archive.getvalue()}
+    alone = {"Variables": {"LOOKOUT_EMULATOR_ISOLATED": "1"}}
+    create(client("lambda"), "alone", Runtime="python3.12", Handler="module.handle", Code=code, Environment=alone)
+    names = ["json", "numpy", "lookout", "boto3", "awslambdaric"]
+    assert call(client, "alone", names) == (None, ["in the zip", "json", "awslambdaric"])
+    create(client("lambda"), "together", Runtime="python3.12", Handler="module.handle", Code=code)
+    assert call(client, "together", names) == (None, ["in the zip", *names])
+
+
 def test_over_the_concurrency_limit_callers_are_throttled_and_events_wait(handlers: Path, tmp_path: Path) -> None:
     with running_emulator(concurrency=1) as emulator, ThreadPoolExecutor(1) as pool:
         functions = emulator.client("lambda")

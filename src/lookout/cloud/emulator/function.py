@@ -19,7 +19,8 @@ class FunctionConfig:
 
     ``handler`` is ``module.function``, found below ``task_root`` or where ``python`` finds modules.
     ``endpoint`` is where AWS's clients in the function turn to. ``revision`` tells apart deployments that are
-    alike in all else.
+    alike in all else. With ``client_folder`` the function finds its own files, the standard library and what that
+    folder holds (AWS's runtime client), and no package that is installed here: as a zip does on Lambda.
     """
 
     name: str
@@ -35,6 +36,7 @@ class FunctionConfig:
     version: str = "$LATEST"
     log_group: str = ""
     revision: str = ""
+    client_folder: Path | None = None
 
     @property
     def account(self) -> str:

@@ -36,14 +36,16 @@ class FunctionRunner:
         return self._host.invoke(self._function(config, handler, task_root), payload, request_id)
 
     def _function(self, config: Mapping[str, Any], handler: str, task_root: Path) -> FunctionConfig:
-        variables = (config.get("Environment") or {}).get("Variables") or {}
+        own = (config.get("Environment") or {}).get("Variables") or {}
+        variables = {name: str(value) for name, value in own.items()}
+        client_folder = self._packages.client_folder(config, variables)
         return FunctionConfig(
             name=config["FunctionName"],
             arn=config["FunctionArn"],
             handler=handler,
             memory_mb=int(config.get("MemorySize") or 128),
             timeout_s=float(config.get("Timeout") or 3),
-            environment=_with_lookout({name: str(value) for name, value in variables.items()}),
+            environment=variables if client_folder else _with_lookout(variables),
             task_root=task_root,
             python=sys.executable,
             region=config["FunctionArn"].split(":")[3] or self._region,
@@ -51,6 +53,7 @@ class FunctionRunner:
             version=config.get("Version") or "$LATEST",
             log_group=(config.get("LoggingConfig") or {}).get("LogGroup") or "",
             revision=str(config.get("RevisionId") or config.get("LastModified") or ""),
+            client_folder=client_folder,
         )
 
 

@@ -1,7 +1,7 @@
 """The program of a sandbox: put this process under its limits, then become AWS's runtime client.
 
-Run by its path, with one argument: JSON with ``handler``, ``task_root``, ``parent_pid``, ``procs_files`` and
-``data_limit_bytes``. It imports nothing of Lookout's, and little before the limits hold.
+Run by its path, with one argument: JSON with ``handler``, ``task_root``, ``parent_pid``, ``procs_files``,
+``data_limit_bytes`` and ``client_folder``. It imports nothing of Lookout's, and little before the limits hold.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ def main() -> None:
     enter_limits(settings["procs_files"], settings["data_limit_bytes"])
     sys.argv[1:] = [settings["handler"]]
     sys.path.insert(0, settings["task_root"])
+    if settings["client_folder"]:
+        sys.path.append(settings["client_folder"])
     run_client(settings["handler"])
 
 

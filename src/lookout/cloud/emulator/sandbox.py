@@ -157,11 +157,13 @@ class Sandbox:
             "parent_pid": os.getpid(),
             "procs_files": [str(file) for file in admission.procs_files],
             "data_limit_bytes": admission.data_limit_bytes,
+            "client_folder": None if self.function.client_folder is None else str(self.function.client_folder),
         }
+        # -P: else Python would offer the launcher's folder to imports. -S: no packages that are installed.
+        flags = ["-P"] if self.function.client_folder is None else ["-P", "-S"]
         log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{self.function.version}]{self._id}"
         return subprocess.Popen(
-            # -P: else Python would offer the launcher's folder to imports.
-            [self.function.python, "-P", launcher.__file__, json.dumps(settings)],
+            [self.function.python, *flags, launcher.__file__, json.dumps(settings)],
             env=sandbox_environment(self.function, self._api.address, log_stream),
             cwd=self.function.task_root,
             stdin=subprocess.DEVNULL,
