@@ -18,6 +18,7 @@ pytest.importorskip("awslambdaric", reason="the extra emulator is not installed"
 import lookout.cloud.emulator
 from helpers.program import Program, run
 from lookout.cloud.emulator import stopping
+from lookout.cloud.emulator.workspace import identity
 from lookout.errors import CloudError, UsageError
 
 
@@ -39,11 +40,11 @@ def detached(tmp_path: Path) -> Iterator[str]:
 def test_it_runs_in_the_background_until_it_is_stopped(detached: str):
     told = about(detached)
     process = told["process"]
-    assert stopping.identity(process["pid"]) == process
+    assert identity(process["pid"]) == process
     port = detached.rpartition(":")[2]
     answer = run("emulator", "--stop", "--port", port, "--json")
     assert (answer.returncode, json.loads(answer.stdout)) == (0, {"stopped": detached})
-    assert stopping.identity(process["pid"]) is None
+    assert identity(process["pid"]) is None
     again = run("emulator", "--stop", "--port", port)
     assert again.returncode == 1
     assert again.stderr == f"Error: no emulator runs at {detached}\n"

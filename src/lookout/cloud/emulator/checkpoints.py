@@ -57,8 +57,12 @@ class Checkpoints:
         if self._thread.ident is not None:
             self._thread.join()
         finished = self._journal.finished()
-        self._save()
-        self._journal.forget(finished)
+        try:
+            self._save()
+        except OSError as error:
+            _log.error("the emulator's last state could not be saved: %s", error)
+        else:
+            self._journal.forget(finished)
 
     def _run(self) -> None:
         pause_s = self._shortest_pause_s
@@ -86,6 +90,8 @@ class Checkpoints:
             try:
                 self._save()
                 status = 0
+            except OSError as error:
+                _log.error("%s", error)
             finally:
                 os._exit(status)
         return _wait(pid, self._closed)

@@ -11,9 +11,11 @@ its ASGI application. The test of the emulator is the contract: it speaks to it 
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +118,43 @@ def application(
     return _with_recognition(app.app, about, on_change)
 
 
-def save_state() -> None:
-    """Write what the control plane holds, but for objects, to the data folder."""
+def save_state(data: Path) -> None:
+    """Write what the control plane holds, but for objects, to the data folder. Raises ``OSError``.
+
+    Only where nothing else runs any more, or in a process of its own: ministack would copy all that it holds first, and
+    is kept from that. Its own writing would also take a full disk for a success.
+    """
     from ministack import app
     from ministack.core import persistence
 
-    persistence.save_all(app._build_persistence_save_dict())
+    with _uncopied():
+        for service, get_state in app._build_persistence_save_dict().items():
+            state = get_state()
+            if state is None:
+                continue
+            document = {"__ministack_format__": persistence._state_format_version(service), "payload": state}
+            _write(data / "state" / f"{service}.json", json.dumps(document, default=persistence._json_default))
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    draft = file.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(file)
+
+
+def _itself(value: Any, _memo: object = None) -> Any:
+    return value
+
+
+@contextmanager
+def _uncopied() -> Iterator[None]:
+    original = copy.deepcopy
+    copy.deepcopy = _itself  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        copy.deepcopy = original
 
 
 def _no_scripts(*_folders: str) -> list[str]:

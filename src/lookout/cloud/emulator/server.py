@@ -8,8 +8,9 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 
-from lookout.cloud.emulator import control_plane, data_folder, stopping
+from lookout.cloud.emulator import control_plane, data_folder
 from lookout.cloud.emulator.checkpoints import Checkpoints
 from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig
 from lookout.cloud.emulator.event_queue import EventQueue
@@ -17,6 +18,7 @@ from lookout.cloud.emulator.function_runner import FunctionRunner
 from lookout.cloud.emulator.host import FunctionHost
 from lookout.cloud.emulator.journal import Journal
 from lookout.cloud.emulator.limits import choose_limiter
+from lookout.cloud.emulator.workspace import identity as identity_of
 from lookout.cloud.emulator.workspace import workspace
 from lookout.errors import PortInUseError
 
@@ -38,10 +40,10 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
         if data:
             data_folder.tell_endpoint(data, endpoint)
         control_plane.configure(os.environ, endpoint, config)
-        identity = stopping.identity(os.getpid())
+        identity = identity_of(os.getpid())
         limiter = choose_limiter(cpu_limits=config.cpu_limits)
         journal = parts.enter_context(closing(Journal(data_folder.events_file(data))))
-        checkpoints = Checkpoints(control_plane.save_state, journal) if data else None
+        checkpoints = Checkpoints(partial(control_plane.save_state, data), journal) if data else None
         if checkpoints:
             parts.callback(checkpoints.close)
         host = FunctionHost(limiter, config.idle_s, init_limit_s=config.init_limit_s)

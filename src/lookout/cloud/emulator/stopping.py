@@ -9,34 +9,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from lookout.cloud.account import describe_emulator
 from lookout.cloud.emulator import data_folder
+from lookout.cloud.emulator.workspace import identity
 from lookout.errors import CloudError, UnreachableError
 
 _LONGEST_END_S = 15.0
 _PAUSE_S = 0.02
-
-
-def identity(pid: int) -> dict[str, Any] | None:
-    """A process, told from others that had or will have its number; None where it is not there."""
-    try:
-        # What is before the bracket is the program's name, which may hold anything.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        state, began = fields[0], fields[19]
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return None
-        command = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
-        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split(maxsplit=1)
-        if len(told) < 2:
-            return None
-        state, began = told[0], told[1].strip()
-    return None if state.startswith("Z") else {"pid": pid, "began": began}
 
 
 def stop(port: int, data: Path | None) -> str:
