@@ -72,7 +72,7 @@ def emulator(  # noqa: PLR0913 - each option by its name
     from lookout.cloud.emulator import sweep as sweep_up
 
     check_system()
-    console.require("emulator", "the emulator", "ministack", "awslambdaric", "boto3")
+    console.require("emulator", "the emulator", "ministack", "boto3")
     if sweep:
         sweep_up()
         return

@@ -57,6 +57,9 @@ def fail(event, context):
     print("about to fail")
     raise ValueError("no such thing")
 
+def odd(event, context):
+    return object()
+
 def hang(event, context):
     print("hanging")
     while True:
@@ -96,6 +99,8 @@ def handlers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("handlers")
     (folder / "handlers.py").write_text(HANDLERS)
     (folder / "bad_import.py").write_text("import no_such_module\n")
+    (folder / "bad_syntax.py").write_text("def\n")
+    (folder / "raises.py").write_text("1 / 0\n")
     (folder / "endless.py").write_text("import threading\nthreading.Event().wait()\n")
     (folder / "exits.py").write_text("import os\nos._exit(7)\n")
     return folder

@@ -257,15 +257,57 @@ def test_a_sandbox_that_cannot_be_started(new_host: NewHost, function: Make) -> 
     assert not invoke(host, function("handlers.nothing")).error
 
 
-def test_the_runtime_client_in_python(new_host: NewHost, function: Make, tmp_path: Path) -> None:
-    # Elsewhere than on Linux the client's C++ part is missing.
-    (tmp_path / "runtime_client.py").write_text("raise ImportError\n")
-    environment = {"PYTHONPATH": str(tmp_path)}
+@pytest.fixture(params=["awslambdaric", "runtime_client"])
+def without_it(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """An environment without AWS's runtime client, or without its part in C++: as it is elsewhere than on Linux."""
+    (tmp_path / f"{request.param}.py").write_text("raise ImportError\n")
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_the_runtime_client_of_our_own(new_host: NewHost, function: Make, without_it: dict[str, str]) -> None:
     host = new_host()
-    echoed = answer(invoke(host, function("handlers.echo", environment=environment), {"a": "ü"}))
-    assert echoed["event"] == {"a": "ü"}
-    failed = invoke(host, function("handlers.fail", environment=environment))
-    assert json.loads(failed.payload)["errorType"] == "ValueError"
+    cold = invoke(host, function("handlers.echo", environment=without_it), {"a": "ü"})
+    assert answer(cold)["event"] == {"a": "ü"}
+    assert cold.log_lines[0] == "importing"
+    failed = invoke(host, function("handlers.fail", environment=without_it))
+    told = json.loads(failed.payload)
+    assert (told["errorType"], told["errorMessage"]) == ("ValueError", "no such thing")
+    assert told["requestId"] in failed.log_lines[-1]
+    assert "in fail" in told["stackTrace"][0]
+    assert "[ERROR] ValueError: no such thing" in failed.log_lines
+    described = answer(invoke(host, function("handlers.describe", environment=without_it)))
+    assert described["name"] == "handlers-describe"
+    assert 0 < described["left_ms"] <= 60_000
+    assert invoke(host, function("handlers.nothing", environment=without_it)).payload == b"null"
+
+
+@pytest.mark.parametrize(
+    ("handler", "error_type", "words"),
+    [
+        ("bad_import.handler", "Runtime.ImportModuleError", "no_such_module"),
+        ("handlers.missing", "Runtime.HandlerNotFound", "'missing' missing on module 'handlers'"),
+        ("nodot", "Runtime.MalformedHandlerName", "nodot"),
+        ("bad_syntax.handler", "Runtime.UserCodeSyntaxError", "bad_syntax"),
+        ("raises.handler", "ZeroDivisionError", "division by zero"),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_both_clients_tell_of_the_same_errors_in_init(
+    own: bool, handler: str, error_type: str, words: str, new_host: NewHost, function: Make, tmp_path: Path
+) -> None:
+    if own:
+        (tmp_path / "awslambdaric.py").write_text("raise ImportError\n")
+    failed = invoke(new_host(), function(handler, environment={"PYTHONPATH": str(tmp_path)}))
+    assert failed.error
+    assert answer(failed)["errorType"] == error_type
+    assert words in answer(failed)["errorMessage"]
+
+
+def test_both_clients_refuse_what_is_no_json(new_host: NewHost, function: Make, without_it: dict[str, str]) -> None:
+    host = new_host()
+    for environment in ({}, without_it):
+        failed = invoke(host, function("handlers.odd", environment=environment))
+        assert answer(failed)["errorType"] == "Runtime.MarshalError"
 
 
 def test_where_a_process_cannot_be_waited_for_unreaped(

@@ -86,11 +86,14 @@ class Packages:
 
 
 def _top_level_files(distribution: str, seen: set[str]) -> set[Path]:
-    """The modules and packages of an installed distribution, and of those that it needs."""
+    """The modules and packages of an installed distribution, and of those that it needs; none where it is missing."""
     if distribution in seen:
         return set()
     seen.add(distribution)
-    installed = importlib.metadata.distribution(distribution)
+    try:
+        installed = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return set()
     names = {file.parts[0] for file in installed.files or () if file.parts[0] not in ("..", "__pycache__")}
     found = {Path(str(installed.locate_file(name))) for name in names}
     for requirement in installed.requires or ():
