@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Invocations at once; beyond it callers are throttled (429), and events wait.",
 )
+@click.option(
+    "--isolate",
+    is_flag=True,
+    help="Functions see this machine read-only, and no network but the emulator (needs bubblewrap).",
+)
 @click.option("--detach", is_flag=True, help="Run in the background; end it with --stop.")
 @click.option("--stop", is_flag=True, help="End the emulator that has this --data, or listens on this --port.")
 @options.as_json
@@ -52,6 +57,7 @@ def emulator(  # noqa: PLR0913 - each option by its name
     data: Path | None,
     memory_cpu: str,
     concurrency: int,
+    isolate: bool,
     detach: bool,
     stop: bool,
     as_json: bool,
@@ -80,7 +86,9 @@ def emulator(  # noqa: PLR0913 - each option by its name
         endpoint = stop_emulator(port, data)
         console.put(json.dumps({"stopped": endpoint}) if as_json else f"The emulator at {endpoint} has ended.")
         return
-    config = EmulatorConfig(port=port, data=data, cpu_limits=memory_cpu == "lambda", concurrency=concurrency)
+    config = EmulatorConfig(
+        port=port, data=data, cpu_limits=memory_cpu == "lambda", concurrency=concurrency, isolate=isolate
+    )
     if detach:
         if stop_on_eof:
             raise UsageError("--detach and --stop-on-eof exclude each other")
@@ -125,6 +133,8 @@ def _detach(config: EmulatorConfig, *, as_json: bool) -> None:
     command += ["--memory-cpu", "lambda" if config.cpu_limits else "none", "--concurrency", str(config.concurrency)]
     if config.data is not None:
         command += ["--data", str(config.data.absolute())]
+    if config.isolate:
+        command.append("--isolate")
     with log.open("ab") as errors:
         began = errors.tell()
         process = subprocess.Popen(

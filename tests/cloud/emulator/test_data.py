@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("ministack")
+pytest.importorskip("awslambdaric")
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from helpers.program import wait_for
 from lookout.cloud.emulator import data_folder
@@ -134,6 +141,22 @@ def test_an_emulator_that_is_killed_loses_no_event_that_it_took(tmp_path: Path) 
     assert journal.pending() == 0
     assert journal.finished() == []
     journal.close()
+
+
+def test_an_upload_whose_event_cannot_be_kept_fails(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_emulator(data=data) as emulator, clients_of(emulator) as here:
+        deploy(here, tmp_path)
+        database = sqlite3.connect(data / "events.db")
+        database.execute("drop table event")  # in place of a disk that is full
+        database.close()
+        once = emulator.client("s3", Config(retries={"total_max_attempts": 1}))
+        with pytest.raises(ClientError) as caught:
+            once.put_object(Bucket="pictures", Key="lost.jpg", Body=b"x")
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+        once.close()
+        emulator.process.kill()
+        emulator.process.wait(30)
 
 
 def test_what_a_killed_emulator_did_not_save_is_done_again(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ class EmulatorConfig:
     long an unused sandbox is kept warm. ``init_limit_s``: the time a sandbox has to import the handler.
     ``cpu_limits``: give functions their share of CPU time, as Lambda does. ``retry_base_s``: how long an event waits
     whose function failed, and twice as long the next time; on Lambda it is a minute. ``data``: a folder that keeps
-    what the emulator holds; None forgets it at the end.
+    what the emulator holds; None forgets it at the end. ``isolate``: let sandboxes see the machine read-only, and
+    reach nothing but the emulator.
     """
 
     port: int = 4566
@@ -32,6 +33,7 @@ class EmulatorConfig:
     cpu_limits: bool = True
     retry_base_s: float = 1.0
     data: Path | None = None
+    isolate: bool = False
 
 
 def environment(endpoint: str, region: str, account: str = ACCOUNT) -> dict[str, str]:

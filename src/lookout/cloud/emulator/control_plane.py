@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,14 +106,23 @@ def application(
     from ministack import app  # only after the environment is configured
     from ministack.services import lambda_svc, s3
 
+    unkept: list[sqlite3.Error] = []
+
     def fire(bucket: str, key: str, event_name: str, *described: Any, **more: Any) -> None:
-        """Tell of an object before its upload is answered: then the event is in the journal."""
+        """Tell of an object before its upload is answered: then the event is in the journal, or the upload fails."""
         if bucket in s3._bucket_notifications:
+            unkept.clear()
             sequencer = s3._next_event_sequencer(event_name)
             s3._fire_s3_event(bucket, key, event_name, *described, sequencer=sequencer, **more)
+            if unkept:  # ministack goes on without an event that can't be delivered
+                raise unkept.pop()
 
     def invoke_later(record: Mapping[str, Any], event: object) -> None:
-        events.put(record["config"]["FunctionArn"], json.dumps(event).encode())
+        try:
+            events.put(record["config"]["FunctionArn"], json.dumps(event).encode())
+        except sqlite3.Error as error:
+            unkept.append(error)
+            raise
 
     lambda_svc._execute_function_docker = functions.execute
     lambda_svc.invoke_async_with_retry = invoke_later

@@ -1,7 +1,9 @@
 """The program of a sandbox: put this process under its limits, then become AWS's runtime client, or our own.
 
 Run by its path, with one argument: JSON with ``handler``, ``task_root``, ``parent_pid``, ``procs_files``,
-``data_limit_bytes`` and ``client_folder``. It imports nothing of Lookout's, and little before the limits hold.
+``data_limit_bytes``, ``client_folder`` and ``isolation``. With that (``wrapper``, ``ports`` and ``channel``: see
+``isolation``) it runs itself once more within the wrapper, which inherits the limits. It imports nothing of Lookout's,
+and little before the limits hold.
 """
 
 from __future__ import annotations
@@ -17,8 +19,12 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Become the runtime client."""
     settings = json.loads(sys.argv[1])
-    die_with_parent(settings["parent_pid"])
-    enter_limits(settings["procs_files"], settings["data_limit_bytes"])
+    isolation = settings["isolation"]
+    if isolation is None or "wrapper" in isolation:
+        die_with_parent(settings["parent_pid"])
+        enter_limits(settings["procs_files"], settings["data_limit_bytes"])
+    if isolation is not None:
+        isolate(settings, isolation)
     sys.argv[1:] = [settings["handler"]]
     sys.path.insert(0, settings["task_root"])
     if settings["client_folder"]:
@@ -53,6 +59,20 @@ def enter_limits(procs_files: list[str], data_limit_bytes: int | None) -> None:
     if data_limit_bytes is not None:
         # Not RLIMIT_AS: OpenCV and ONNX Runtime reserve far more address space than they use.
         resource.setrlimit(resource.RLIMIT_DATA, (data_limit_bytes, data_limit_bytes))
+
+
+def isolate(settings: dict[str, Any], isolation: dict[str, Any]) -> None:
+    """Go on within the wrapper; there, open the ports and hand them out."""
+    if wrapper := isolation.pop("wrapper", None):
+        own = [sys.executable, *isolation["flags"], __file__, json.dumps(settings)]
+        os.execvp(wrapper[0], [*wrapper, *own])  # noqa: S606 - no shell is wanted
+    import socket
+
+    listeners = [socket.create_server(("127.0.0.1", port), backlog=128) for port in isolation["ports"]]
+    with socket.socket(fileno=isolation["channel"]) as channel:
+        socket.send_fds(channel, [b"."], [listener.fileno() for listener in listeners])
+    for listener in listeners:
+        listener.close()
 
 
 def run_client(handler: str) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -20,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lookout.cloud.emulator import launcher, report
+from lookout.cloud.emulator import isolation, launcher, report
 from lookout.cloud.emulator.function import FunctionConfig, sandbox_environment
 from lookout.cloud.emulator.log_pipe import LogPipe
 from lookout.cloud.emulator.quotas import Limiter
@@ -28,6 +29,8 @@ from lookout.cloud.emulator.report import Outcome
 from lookout.cloud.emulator.runtime_api import Answered, ApiEvent, InitFailed, Ready, RuntimeApi, Work
 
 _KIB_PER_MIB = 1024
+# What a program that runs another adds to the number of the signal that ended it.
+_SIGNALLED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,12 @@ class Sandbox:
     """A sandbox whose process has been started; it begins its init at once.
 
     ``spawner`` has one thread that outlives the sandbox: on Linux the process is killed when the thread that
-    started it ends. Raises ``OSError`` when the process or its limits can't be made.
+    started it ends. ``isolated``: see ``isolation``. Raises ``OSError`` when the process or its limits can't be made.
     """
 
-    def __init__(self, function: FunctionConfig, limiter: Limiter, spawner: Executor) -> None:
+    def __init__(
+        self, function: FunctionConfig, limiter: Limiter, spawner: Executor, *, isolated: bool = False
+    ) -> None:
         self.function = function
         self._id = uuid.uuid4().hex
         self._events: queue.SimpleQueue[ApiEvent | _Exited] = queue.SimpleQueue()
@@ -62,11 +67,13 @@ class Sandbox:
         self._exited = threading.Event()
         self.used_mb = 0
         self._limits = limiter.limit(self._id[:12], function.memory_mb)
-        self._api = RuntimeApi(self._events.put)
+        self._isolated = isolated
+        self._relay: isolation.Relay | None = None
+        self._api: RuntimeApi | None = None
         self._logs = LogPipe()
         self._started_s = time.monotonic()
         try:
-            self._process = spawner.submit(self._start_process).result()
+            self._start(spawner)
         except BaseException:
             self._close_parts()
             raise
@@ -102,6 +109,7 @@ class Sandbox:
         """Run the handler, after init, and give what came of it and what it logged. One at a time."""
         deadline_ms = int((time.time() + timeout_s) * 1000)
         began_s = time.monotonic()
+        assert self._api is not None  # noqa: S101 - the sandbox has started
         self._api.offer(Work(request_id, payload, self.function.arn, deadline_ms))
         event = self._next_event(timeout_s)
         duration_ms = ((event.at_s if event else time.monotonic()) - began_s) * 1000
@@ -144,32 +152,62 @@ class Sandbox:
 
         Not ``ru_maxrss``, which a process inherits from the one that started it.
         """
+        pid = isolation.innermost(self._process.pid) if self._isolated else self._process.pid
         with suppress(OSError):
-            for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
                     self.used_mb = int(line.split()[1]) // _KIB_PER_MIB
 
-    def _start_process(self) -> subprocess.Popen[bytes]:
-        admission = self._limits.admission
+    def _start(self, spawner: Executor) -> None:
+        """Start the process, and the servers that it speaks to."""
+        if not self._isolated:
+            self._api = RuntimeApi(self._events.put)
+            self._process = spawner.submit(self._start_process, self._api.address).result()
+            return
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                address = f"127.0.0.1:{isolation.RUNTIME_API_PORT}"
+                self._process = spawner.submit(self._start_process, address, theirs.fileno()).result()
+            try:
+                listener, endpoint_listener = isolation.receive_listeners(ours)
+            except OSError:
+                self._kill_group()
+                self._process.wait()
+                raise
+        self._relay = isolation.Relay(endpoint_listener, self.function.endpoint)
+        self._api = RuntimeApi(self._events.put, listener)
+
+    def _start_process(self, runtime_api: str, channel: int | None = None) -> subprocess.Popen[bytes]:
+        function, admission = self.function, self._limits.admission
+        # -P: else Python would offer the launcher's folder to imports. -S: no packages that are installed.
+        flags = ["-P"] if function.client_folder is None else ["-P", "-S"]
         settings = {
-            "handler": self.function.handler,
-            "task_root": str(self.function.task_root),
+            "handler": function.handler,
+            "task_root": str(function.task_root),
             "parent_pid": os.getpid(),
             "procs_files": [str(file) for file in admission.procs_files],
             "data_limit_bytes": admission.data_limit_bytes,
-            "client_folder": None if self.function.client_folder is None else str(self.function.client_folder),
+            "client_folder": None if function.client_folder is None else str(function.client_folder),
+            "isolation": None
+            if channel is None
+            else {
+                "wrapper": isolation.wrapper(function),
+                "ports": isolation.ports(function),
+                "channel": channel,
+                "flags": flags,
+            },
         }
-        # -P: else Python would offer the launcher's folder to imports. -S: no packages that are installed.
-        flags = ["-P"] if self.function.client_folder is None else ["-P", "-S"]
-        log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{self.function.version}]{self._id}"
+        log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{function.version}]{self._id}"
         return subprocess.Popen(
-            [self.function.python, *flags, launcher.__file__, json.dumps(settings)],
-            env=sandbox_environment(self.function, self._api.address, log_stream),
-            cwd=self.function.task_root,
+            [function.python, *flags, launcher.__file__, json.dumps(settings)],
+            env=sandbox_environment(function, runtime_api, log_stream),
+            cwd=function.task_root,
             stdin=subprocess.DEVNULL,
             stdout=self._logs.write_end,
             stderr=self._logs.write_end,
             start_new_session=True,
+            pass_fds=() if channel is None else (channel,),
         )
 
     def _await_exit(self) -> None:
@@ -181,9 +219,11 @@ class Sandbox:
         self._kill_group()
         self._limits.close()
         returncode = self._process.wait()
+        if self._isolated and returncode > _SIGNALLED:  # what bubblewrap makes of a signal
+            returncode = _SIGNALLED - returncode
         self._exited.set()
         self._events.put(_Exited(returncode, time.monotonic()))
-        self._api.close()
+        self._close_servers()
 
     def _kill_group(self) -> None:
         # macOS refuses to signal a group of ended processes.
@@ -192,5 +232,11 @@ class Sandbox:
 
     def _close_parts(self) -> None:
         self._limits.close()
-        self._api.close()
+        self._close_servers()
         self._logs.close()
+
+    def _close_servers(self) -> None:
+        if self._api is not None:
+            self._api.close()
+        if self._relay is not None:
+            self._relay.close()

@@ -16,6 +16,7 @@ from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig
 from lookout.cloud.emulator.event_queue import EventQueue
 from lookout.cloud.emulator.function_runner import FunctionRunner
 from lookout.cloud.emulator.host import FunctionHost
+from lookout.cloud.emulator.isolation import check_isolation
 from lookout.cloud.emulator.journal import Journal
 from lookout.cloud.emulator.limits import choose_limiter
 from lookout.cloud.emulator.workspace import identity as identity_of
@@ -42,11 +43,13 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
         control_plane.configure(os.environ, endpoint, config)
         identity = identity_of(os.getpid())
         limiter = choose_limiter(cpu_limits=config.cpu_limits)
+        if config.isolate:
+            check_isolation(limiter)
         journal = parts.enter_context(closing(Journal(data_folder.events_file(data))))
         checkpoints = Checkpoints(partial(control_plane.save_state, data), journal) if data else None
         if checkpoints:
             parts.callback(checkpoints.close)
-        host = FunctionHost(limiter, config.idle_s, init_limit_s=config.init_limit_s)
+        host = FunctionHost(limiter, config.idle_s, init_limit_s=config.init_limit_s, isolated=config.isolate)
         changed = checkpoints.changed if checkpoints else _nothing
         runner = FunctionRunner(host, folder, endpoint, config.region)
         functions = control_plane.MinistackFunctions(runner, changed)
@@ -56,7 +59,12 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
         parts.callback(events.close)
 
         def about() -> dict[str, object]:
-            settings = {"limiter": limiter.name, "region": config.region, "account": ACCOUNT}
+            settings = {
+                "limiter": limiter.name,
+                "region": config.region,
+                "account": ACCOUNT,
+                "isolated": config.isolate,
+            }
             now = {"sandboxes": host.sandboxes(), "events": journal.pending()}
             return {**settings, "data": data and str(data), "process": identity, **now}
 
