@@ -14,6 +14,7 @@ that grows.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -130,8 +131,14 @@ class EventQueue:
         self._workers.shutdown()
 
     def _dispatch_for_ever(self) -> None:
-        while (event := self._next()) is not None:
-            self._workers.submit(self._run, event)
+        while not self._closed:
+            try:
+                while (event := self._next()) is not None:
+                    self._workers.submit(self._run, event)
+            except sqlite3.Error:
+                _log.exception("the events can't be read; they are looked for again")
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, self._base_s)
 
     def _next(self) -> Event | None:
         """Wait for an event that is due, and for a thread that is free; None when the queue is closed."""
@@ -159,7 +166,10 @@ class EventQueue:
             self._handle(event)
         except Exception:  # noqa: BLE001 - whatever went wrong, an event must not be lost
             _log.exception("the event %s could not be given to %s; it is tried again", event.request_id, event.function)
-            self._put_back_after_fault(event)
+            try:
+                self._put_back_after_fault(event)
+            except sqlite3.Error:
+                _log.exception("the event %s can't be put back; it is tried again after a restart", event.request_id)
         finally:
             with self._changed:
                 self._running -= 1

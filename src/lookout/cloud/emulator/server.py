@@ -19,6 +19,7 @@ from lookout.cloud.emulator.host import FunctionHost
 from lookout.cloud.emulator.isolation import check_isolation
 from lookout.cloud.emulator.journal import Journal
 from lookout.cloud.emulator.limits import choose_limiter
+from lookout.cloud.emulator.ministack_functions import MinistackFunctions
 from lookout.cloud.emulator.workspace import identity as identity_of
 from lookout.cloud.emulator.workspace import workspace
 from lookout.errors import PortInUseError
@@ -52,7 +53,7 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
         host = FunctionHost(limiter, config.idle_s, init_limit_s=config.init_limit_s, isolated=config.isolate)
         changed = checkpoints.changed if checkpoints else _nothing
         runner = FunctionRunner(host, folder, endpoint, config.region)
-        functions = control_plane.MinistackFunctions(runner, changed)
+        functions = MinistackFunctions(runner, changed)
         events = EventQueue(journal, functions, config.concurrency, config.retry_base_s)
         parts.callback(events.join)
         parts.callback(host.close)
