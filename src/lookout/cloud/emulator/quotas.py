@@ -12,8 +12,8 @@ from typing import Protocol
 MB_PER_VCPU = 1769
 
 # How often the quota is dealt out is not documented. Measured from inside functions: under a busy loop at 128 MB the
-# pauses are 20, 40, 60 or 80 ms long and end 20 ms apart, or a multiple of that (2025-03-01, the timelines in
-# https://github.com/pwrdrvr/lambda-throttling/blob/main/docs/index.html).
+# pauses are about 20, 40, 60, 80 or 100 ms long, and end at multiples of 20 ms (2025-03-01, the first timeline in
+# https://github.com/pwrdrvr/lambda-throttling/blob/11ec13d90016e93eccc530d0771d1a61152c29b5/docs/index.html).
 PERIOD_US = 20_000
 _KERNEL_MINIMUM_QUOTA_US = 1_000
 
