@@ -3,7 +3,7 @@
 #   make demo                                    compare local and remote execution, on what comes with the package
 #   make demo IMAGES=photos MODEL=network.cfg    the same on your pictures, with your model
 #   make test                                    the whole test suite
-#   make soak                                    the server under load and attack; 20,000 mutated files (minutes)
+#   make soak                                    the server and the remote path under load and attack; 20,000 mutated files
 #   make check                                   format, lint, types, import layers, then the tests
 #   make clean                                   remove the virtual environment and what tools left
 
@@ -12,7 +12,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_QUIET ?= 1
-SOAKED := tests/apps/server/test_running.py tests/apps/server/test_schemathesis.py tests/test_fuzzing.py
+SOAKED := tests/apps/server/test_running.py tests/apps/server/test_schemathesis.py tests/test_fuzzing.py \
+    tests/test_offloading_soak.py
 
 .PHONY: demo test soak check format clean
 

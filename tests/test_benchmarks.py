@@ -55,6 +55,17 @@ def test_cpu_share(tmp_path: Path):
     assert ratio.startswith("ratio of the means: ")
 
 
+def test_overhead():
+    pytest.importorskip("ministack", reason="the extra emulator is not installed")
+    lines = run("overhead.py", "--images", 3)
+    assert [line.partition(":")[0] for line in lines] == [
+        "ready",
+        "import of ministack",
+        "offloading, warm",
+        "host and runtime client",
+    ]
+
+
 def test_reduced_decoding():
     pytest.importorskip("faster_coco_eval", reason="faster-coco-eval is not installed")
     command = [sys.executable, BENCHMARKS / "reduced_decoding.py", "--shared", shared("coco").parent]

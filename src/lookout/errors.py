@@ -16,6 +16,7 @@
     ├── EngineError              the engine refused the network            exit 1   HTTP 500
     ├── MissingExtraError        a package is missing; says what to install exit 1  HTTP 500
     ├── PortInUseError           somebody else listens there               exit 1
+    ├── FolderInUseError         another emulator keeps its data there     exit 1
     ├── ExecutionError           an execution gave no answer               exit 1   HTTP 502
     │   ├── UnreachableError     nobody is there to answer any image       exit 1   HTTP 502
     │   ├── BusyError            it has too much to do, however often asked exit 1  HTTP 503
@@ -104,6 +105,10 @@ class MissingExtraError(LookoutError):
 
 class PortInUseError(LookoutError):
     """Something else listens on the address that was asked for."""
+
+
+class FolderInUseError(LookoutError):
+    """Another emulator keeps its data in the folder that was asked for."""
 
 
 class ExecutionError(LookoutError):

@@ -11,10 +11,11 @@ from lookout import __version__
 from lookout.apps import console
 from lookout.apps.compare_commands import compare, demo
 from lookout.apps.detect_commands import detect
+from lookout.apps.emulator_command import emulator
 from lookout.apps.evaluate_commands import evaluate
 from lookout.apps.model_commands import models
 from lookout.apps.send_command import send
-from lookout.apps.serve_commands import emulator, serve
+from lookout.apps.serve_commands import serve
 from lookout.apps.stack_commands import stack
 
 

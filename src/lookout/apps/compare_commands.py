@@ -141,6 +141,6 @@ def _require_extras(executions: Sequence[str], cloud: Literal["emulator", "aws"]
     if "local" in executions:
         console.require("server", "the execution local", "flask", "gunicorn")
     if "remote" in executions and cloud == "emulator":
-        console.require("emulator", "the emulator", "ministack", "awslambdaric", "boto3")
+        console.require("emulator", "the emulator", "ministack", "boto3")
     elif "remote" in executions:
         console.require("cloud", "the execution remote", "boto3")

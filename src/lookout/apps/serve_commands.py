@@ -1,4 +1,4 @@
-"""The commands that stay: ``lookout serve``, the local execution, and ``lookout emulator``, the cloud here."""
+"""``lookout serve``: the local execution."""
 
 from __future__ import annotations
 
@@ -159,44 +159,3 @@ def _find_stack(stack: str) -> Callable[[], Offloading]:
 
     deployment = Stack(account_of_environment(), stack).find()
     return lambda: StackOffloading(account_of_environment(), deployment)
-
-
-@click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=4566, show_default=True, help="0 takes a free one.")
-@options.as_json
-@options.stop_on_eof
-@click.option("--sweep", is_flag=True, hidden=True, help="Remove what killed emulators left, and end.")
-def emulator(port: int, *, as_json: bool, stop_on_eof: bool, sweep: bool) -> None:
-    """Run the embedded cloud on this machine.
-
-    S3, Lambda, DynamoDB and what they need, with no account. It listens on loopback only, and prints the
-    variables that point AWS's tools, and Lookout, at it: paste them into another terminal.
-
-    \b
-    Example: lookout emulator
-    """
-    console.require("emulator", "the emulator", "ministack", "awslambdaric", "boto3")
-    from lookout.cloud.emulator import EmulatorConfig, environment, leave
-    from lookout.cloud.emulator import serve as serve_emulator
-    from lookout.cloud.emulator import sweep as sweep_up
-
-    if sweep:
-        sweep_up()
-        return
-    if stop_on_eof:
-        console.stop_on_eof()
-    config = EmulatorConfig(port=port)
-
-    def on_ready(url: str) -> None:
-        variables = environment(url, config.region)
-        if as_json:
-            console.put(json.dumps({"url": url, "environment": variables}))
-            return
-        # Real keys that lie about in the terminal must not go to the emulator.
-        console.put("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
-        for name, value in variables.items():
-            console.put(f"export {name}={value}")
-        click.echo(f"# the emulator listens at {url}; Ctrl-C ends it, and all that it holds", err=True)
-
-    serve_emulator(config, on_ready)
-    leave()

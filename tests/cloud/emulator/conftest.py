@@ -57,6 +57,9 @@ def fail(event, context):
     print("about to fail")
     raise ValueError("no such thing")
 
+def odd(event, context):
+    return object()
+
 def hang(event, context):
     print("hanging")
     while True:
@@ -96,6 +99,8 @@ def handlers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("handlers")
     (folder / "handlers.py").write_text(HANDLERS)
     (folder / "bad_import.py").write_text("import no_such_module\n")
+    (folder / "bad_syntax.py").write_text("def\n")
+    (folder / "raises.py").write_text("1 / 0\n")
     (folder / "endless.py").write_text("import threading\nthreading.Event().wait()\n")
     (folder / "exits.py").write_text("import os\nos._exit(7)\n")
     return folder
@@ -165,6 +170,11 @@ def new_host() -> Iterator[Callable[..., FunctionHost]]:
         host.close()
 
 
+def fifo(folder: Path, name: str) -> str:
+    os.mkfifo(folder / name)
+    return str(folder / name)
+
+
 @dataclass
 class InBackground:
     """An invocation in a thread."""
@@ -181,6 +191,10 @@ class InBackground:
     def _run(self) -> None:
         self._result.append(invoke(self.host, self.config, self.event))
 
+    def ended(self, timeout_s: float) -> bool:
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
     def result(self) -> Invocation:
         self._thread.join(60)
         return self._result[0]
@@ -195,11 +209,17 @@ def answer(invocation: Invocation) -> Any:
 
 
 _SERVE = """
-import sys
+import json, sys
+from pathlib import Path
 from lookout.cloud.emulator import EmulatorConfig, leave, serve
-serve(EmulatorConfig(port=0, region=sys.argv[1]), lambda endpoint: print(endpoint, flush=True))
+options = json.loads(sys.argv[1])
+if "data" in options:
+    options["data"] = Path(options["data"])
+serve(EmulatorConfig(**options), lambda endpoint, limiter: print(endpoint, flush=True))
 leave()
 """
+
+REGION = "eu-north-1"
 
 
 @dataclass
@@ -209,18 +229,31 @@ class Emulator:
     process: subprocess.Popen[str]
     endpoint: str
 
+    @property
+    def port(self) -> int:
+        return int(self.endpoint.rpartition(":")[2])
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
 
+    def client(self, service: str, config: Any = None) -> Any:
+        """A client of AWS's own library, that knows the endpoint, the region and the keys, and nothing else."""
+        boto3 = pytest.importorskip("boto3")
+        session = boto3.Session("000000000000", "emulator", region_name=REGION)
+        return session.client(service, endpoint_url=self.endpoint, config=config)
+
 
 @contextmanager
-def running_emulator(region: str = "eu-north-1", variables: Mapping[str, str] | None = None) -> Iterator[Emulator]:
+def running_emulator(
+    region: str = REGION, variables: Mapping[str, str] | None = None, **options: Any
+) -> Iterator[Emulator]:
     for package in ("ministack", "awslambdaric"):
         pytest.importorskip(package)
     source = str(Path(lookout.__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": source, **(variables or {})}
-    command = [sys.executable, "-c", _SERVE, region]
+    settings = {"port": 0, "region": region, **options}
+    command = [sys.executable, "-c", _SERVE, json.dumps(settings, default=str)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
@@ -234,3 +267,21 @@ def emulator() -> Iterator[Emulator]:
     with running_emulator() as emulator:
         yield emulator
         emulator.stop()
+
+
+def image(handlers: Path, *command: str) -> dict[str, Any]:
+    """What ``create`` takes for a function of an image: the handler of this name in this folder."""
+    return {
+        "PackageType": "Image",
+        "Code": {"ImageUri": "any:thing"},
+        "ImageConfig": {"Command": list(command)} if command else {},
+        "Environment": {"Variables": {"PYTHONPATH": str(handlers)}},
+    }
+
+
+def create(functions: Any, name: str, **how: Any) -> None:
+    """Create a function, and wait for it."""
+    role = "arn:aws:iam::000000000000:role/any"
+    functions.create_function(**{"FunctionName": name, "Role": role, "MemorySize": 1769, "Timeout": 60, **how})
+    waiter = functions.get_waiter("function_active_v2")
+    waiter.wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})

@@ -7,6 +7,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,13 @@ import pytest
 import lookout
 from lookout.cloud.emulator import ACCOUNT
 
-from .conftest import Emulator
+from .conftest import REGION, Emulator, create, fifo, image, running_emulator
 
 boto3 = pytest.importorskip("boto3")
+Config = pytest.importorskip("botocore.config").Config
 pytest.importorskip("ministack")
 pytest.importorskip("awslambdaric")
 
-REGION = "eu-north-1"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 
 RECORD = """
 import os
@@ -112,6 +112,7 @@ Outputs:
 """
 
 Client = Callable[[str], Any]
+ONCE = Config(retries={"total_max_attempts": 1})
 
 
 @pytest.fixture(scope="module")
@@ -201,29 +202,21 @@ def test_an_event_that_fails_ends_in_the_queue(client: Client, stack: dict[str, 
     assert message["responsePayload"]["errorType"] == "KeyError"
 
 
-def create(client: Client, name: str, **how: Any) -> None:
-    client("lambda").create_function(FunctionName=name, Role=ROLE, MemorySize=1769, Timeout=60, **how)
-    waiter = client("lambda").get_waiter("function_active_v2")
-    waiter.wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
-
-
-def image(handlers: Path, *command: str) -> dict[str, Any]:
-    return {
-        "PackageType": "Image",
-        "Code": {"ImageUri": "any:thing"},
-        "ImageConfig": {"Command": list(command)} if command else {},
-        "Environment": {"Variables": {"PYTHONPATH": str(handlers)}},
-    }
-
-
 def call(client: Client, name: str, event: object = None) -> tuple[str | None, Any]:
     answer = client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     return answer.get("FunctionError"), json.loads(answer["Payload"].read())
 
 
+def send(functions: Any, name: str, event: object) -> None:
+    """Invoke asynchronously."""
+    answer = functions.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event))
+    assert answer["StatusCode"] == 202
+    answer["Payload"].read()  # frees the connection
+
+
 def test_functions_answer_or_fail_or_return_nothing(client: Client, handlers: Path) -> None:
     for name in ("echo", "fail", "nothing", "exit"):
-        create(client, name, **image(handlers, f"handlers.{name}"))
+        create(client("lambda"), name, **image(handlers, f"handlers.{name}"))
     error, answer = call(client, "echo", {"a": [1, "ü"]})
     assert error is None
     assert answer["event"] == {"a": [1, "ü"]}
@@ -235,7 +228,7 @@ def test_functions_answer_or_fail_or_return_nothing(client: Client, handlers: Pa
 
 
 def test_a_function_that_is_updated_runs_anew(client: Client, handlers: Path) -> None:
-    create(client, "changing", **image(handlers, "handlers.describe"))
+    create(client("lambda"), "changing", **image(handlers, "handlers.describe"))
     assert call(client, "changing")[1]["memory"] == "1769"
     client("lambda").update_function_configuration(FunctionName="changing", MemorySize=1024)
     waiter = client("lambda").get_waiter("function_updated_v2")
@@ -244,7 +237,7 @@ def test_a_function_that_is_updated_runs_anew(client: Client, handlers: Path) ->
 
 
 def test_an_image_without_a_command(client: Client, handlers: Path) -> None:
-    create(client, "empty", **image(handlers))
+    create(client("lambda"), "empty", **image(handlers))
     error, answer = call(client, "empty")
     assert error == "Unhandled"
     assert answer["errorType"] == "Runtime.InvalidEntrypoint"
@@ -252,7 +245,7 @@ def test_an_image_without_a_command(client: Client, handlers: Path) -> None:
 
 def test_a_sandbox_can_import_lookout(client: Client, handlers: Path) -> None:
     (handlers / "imports.py").write_text("import lookout\ndef handle(event, context):\n  return lookout.__file__")
-    create(client, "imports", **image(handlers, "imports.handle"))
+    create(client("lambda"), "imports", **image(handlers, "imports.handle"))
     assert call(client, "imports") == (None, lookout.__file__)
 
 
@@ -261,9 +254,106 @@ def test_a_zip_runs_as_well(client: Client) -> None:
     with zipfile.ZipFile(archive, "w") as files:
         files.writestr("package/module.py", "def handle(event, context):\n  return [event, __file__]")
     code = {"ZipFile": archive.getvalue()}
-    create(client, "zipped", Runtime="python3.12", Handler="package.module.handle", Code=code)
+    create(client("lambda"), "zipped", Runtime="python3.12", Handler="package.module.handle", Code=code)
     error, (event, file) = call(client, "zipped", 1)
     assert (error, event) == (None, 1)
     assert file.endswith("/package/module.py")
-    create(client, "foreign", Runtime="nodejs22.x", Handler="a.b", Code=code)
+    create(client("lambda"), "foreign", Runtime="nodejs22.x", Handler="a.b", Code=code)
     assert call(client, "foreign")[1]["errorType"] == "Runtime.Unsupported"
+
+
+def test_a_zip_may_have_to_hold_all_that_it_needs(client: Client) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("vendored.py", "NAME = 'in the zip'")
+        files.writestr(
+            "module.py",
+            "import importlib.util, vendored\n"
+            "def handle(event, context):\n"
+            "    return [vendored.NAME] + [name for name in event if importlib.util.find_spec(name)]",
+        )
+    code = {"ZipFile": archive.getvalue()}
+    alone = {"Variables": {"LOOKOUT_EMULATOR_ISOLATED": "1"}}
+    create(client("lambda"), "alone", Runtime="python3.12", Handler="module.handle", Code=code, Environment=alone)
+    names = ["json", "numpy", "lookout", "boto3", "awslambdaric"]
+    assert call(client, "alone", names) == (None, ["in the zip", "json", "awslambdaric"])
+    create(client("lambda"), "together", Runtime="python3.12", Handler="module.handle", Code=code)
+    assert call(client, "together", names) == (None, ["in the zip", *names])
+
+
+def test_over_the_concurrency_limit_callers_are_throttled_and_events_wait(handlers: Path, tmp_path: Path) -> None:
+    with running_emulator(concurrency=1) as emulator, ThreadPoolExecutor(1) as pool:
+        functions = emulator.client("lambda")
+        create(functions, "wait", **image(handlers, "handlers.wait"))
+        create(functions, "nothing", **image(handlers, "handlers.nothing"))
+        first, second = fifo(tmp_path, "first"), fifo(tmp_path, "second")
+        running = pool.submit(functions.invoke, FunctionName="wait", Payload=json.dumps(first))
+        with Path(first).open("w"):  # opens when the handler has its end
+            once = emulator.client("lambda", ONCE)
+            with pytest.raises(once.exceptions.TooManyRequestsException) as caught:
+                once.invoke(FunctionName="nothing")
+            once.close()
+            response = caught.value.response
+            assert response["ResponseMetadata"]["HTTPStatusCode"] == 429
+            assert response["Reason"] == "ConcurrentInvocationLimitExceeded"
+            send(functions, "wait", second)
+        assert isinstance(json.loads(running.result()["Payload"].read()), int)
+        with Path(second).open("w"):  # the event has come to the handler
+            pass
+        functions.close()
+        emulator.stop()
+
+
+def test_reserved_concurrency_of_none_throttles_all_until_it_is_lifted(
+    client: Client, emulator: Emulator, handlers: Path
+) -> None:
+    functions = client("lambda")
+    client("logs").create_log_group(logGroupName="/aws/lambda/reserved")
+    create(functions, "reserved", **image(handlers, "handlers.nothing"))
+    functions.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
+    once = emulator.client("lambda", ONCE)
+    with pytest.raises(once.exceptions.TooManyRequestsException):
+        once.invoke(FunctionName="reserved")
+    once.close()
+    send(functions, "reserved", 7)
+    functions.delete_function_concurrency(FunctionName="reserved")
+    eventually(lambda: reports(client, "reserved"))
+
+
+def test_a_dead_letter_queue_gets_the_bare_event(client: Client, handlers: Path) -> None:
+    functions, sqs = client("lambda"), client("sqs")
+    url = sqs.create_queue(QueueName="letters")["QueueUrl"]
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:letters"
+    create(functions, "dying", **image(handlers, "handlers.fail"), DeadLetterConfig={"TargetArn": arn})
+    functions.put_function_event_invoke_config(FunctionName="dying", MaximumRetryAttempts=0)
+    send(functions, "dying", {"a": "ü"})
+    wanted = {"QueueUrl": url, "WaitTimeSeconds": 1, "MessageAttributeNames": ["All"]}
+    (message,) = eventually(lambda: sqs.receive_message(**wanted).get("Messages"))
+    assert json.loads(message["Body"]) == {"a": "ü"}
+    told = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert told["ErrorMessage"] == "no such thing"
+    assert told["ErrorCode"] == "200"
+    assert told["RequestID"] in reports(client, "dying")[0]
+
+
+def test_retries_share_a_request_id_and_the_record_tells_of_them(handlers: Path) -> None:
+    with running_emulator(retry_base_s=0.05) as emulator:
+        functions, sqs, logs = (emulator.client(service) for service in ("lambda", "sqs", "logs"))
+        url = sqs.create_queue(QueueName="failures")["QueueUrl"]
+        create(functions, "failing", **image(handlers, "handlers.fail"))
+        destination = {"OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:failures"}}
+        functions.put_function_event_invoke_config(
+            FunctionName="failing", Qualifier="$LATEST", DestinationConfig=destination
+        )
+        send(functions, "failing", {"a": 1})
+        receive = sqs.receive_message
+        (message,) = eventually(lambda: receive(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))
+        told = json.loads(message["Body"])
+        context = told["requestContext"]
+        assert (context["condition"], context["approximateInvokeCount"]) == ("RetriesExhausted", 3)
+        assert told["responsePayload"]["errorMessage"] == "no such thing"
+        found = logs.filter_log_events(logGroupName="/aws/lambda/failing", filterPattern="REPORT")["events"]
+        assert [context["requestId"] in event["message"] for event in found] == [True] * 3
+        for each in (functions, sqs, logs):
+            each.close()
+        emulator.stop()

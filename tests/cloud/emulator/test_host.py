@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from lookout.cloud.emulator.function import FunctionConfig, sandbox_environment
 from lookout.cloud.emulator.host import FunctionHost
 from lookout.cloud.emulator.quotas import Limiter
 
-from .conftest import InBackground, answer, invoke, running_host
+from .conftest import InBackground, answer, fifo, invoke, limiters, running_host
 
 pytest.importorskip("awslambdaric")
 
@@ -103,11 +104,54 @@ def test_init_that_ends_the_process(host: FunctionHost, function: Make) -> None:
     assert answer(failed)["errorMessage"].endswith("Runtime exited with error: exit status 7")
 
 
+def test_init_that_fails_is_done_once_more_within_the_invocation(new_host: NewHost, function: Make) -> None:
+    failed = invoke(new_host(), function("exits.handler"))
+    lines = [line.partition(" Duration:")[0] for line in failed.log_lines]
+    assert lines[:2] == ["INIT_REPORT Init", "INIT_REPORT Init"]
+    assert [line.split("\t")[1:] for line in failed.log_lines[:2]] == [
+        ["Phase: init", "Status: error", "Error Type: Runtime.ExitError"],
+        ["Phase: invoke", "Status: error", "Error Type: Runtime.ExitError"],
+    ]
+    assert lines[2].startswith("START RequestId: ")
+    assert "Init Duration" not in failed.log_lines[-1]
+    assert failed.init_ms is None
+    assert failed.duration_ms > 0  # the second init is a part of it
+
+
+def test_init_that_works_at_the_second_time(new_host: NewHost, function: Make, tmp_path: Path) -> None:
+    (tmp_path / "moody.py").write_text(
+        "import os, pathlib\n"
+        "try:\n    pathlib.Path(os.environ['MARK']).touch(exist_ok=False)\n"
+        "except FileExistsError:\n    pass\n"
+        "else:\n    os._exit(1)\n"
+        "def handler(event, context): return 'at last'\n"
+    )
+    config = function("moody.handler", task_root=tmp_path, environment={"MARK": str(tmp_path / "mark")})
+    host = new_host()
+    worked = invoke(host, config)
+    assert answer(worked) == "at last"
+    assert "\tPhase: init\tStatus: error" in worked.log_lines[0]
+    assert sum(line.startswith("INIT_REPORT") for line in worked.log_lines) == 1
+    assert worked.init_ms is None
+    assert answer(invoke(host, config)) == "at last"
+
+
 def test_init_that_takes_too_long(new_host: NewHost, function: Make) -> None:
     host = new_host(init_limit_s=0.5)
-    late = invoke(host, function("endless.handler"))
+    late = invoke(host, function("endless.handler", timeout_s=0.7))
     assert answer(late)["errorType"] == "Sandbox.Timedout"
-    assert "\tPhase: init\tStatus: timeout" in "\n".join(late.log_lines)
+    assert answer(late)["errorMessage"].endswith("Task timed out after 0.70 seconds")
+    assert "\tPhase: init\tStatus: timeout" in late.log_lines[0]
+    assert "\tPhase: invoke\tStatus: timeout" in late.log_lines[1]
+    assert late.duration_ms >= 700
+
+
+def test_init_has_longer_within_the_invocation(new_host: NewHost, function: Make, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.6)\ndef handler(event, context): return 1\n")
+    worked = invoke(new_host(init_limit_s=0.3), function("slow.handler", task_root=tmp_path))
+    assert answer(worked) == 1
+    assert "\tPhase: init\tStatus: timeout" in worked.log_lines[0]
+    assert worked.duration_ms >= 600
 
 
 def test_the_log_is_complete_when_the_answer_comes(host: FunctionHost, function: Make) -> None:
@@ -181,15 +225,10 @@ def test_idle_sandboxes_go(new_host: NewHost, function: Make) -> None:
     assert invoke(host, config).init_ms is not None
 
 
-def fifo(folder: Path, name: str) -> str:
-    os.mkfifo(folder / name)
-    return str(folder / name)
-
-
 def test_invocations_at_the_same_time_have_their_own_sandboxes(
     new_host: NewHost, function: Make, tmp_path: Path
 ) -> None:
-    host, config = new_host(concurrency=2), function("handlers.wait")
+    host, config = new_host(cores=4), function("handlers.wait")
     gates = [fifo(tmp_path, name) for name in ("a", "b")]
     both = [InBackground(host, config, gate) for gate in gates]
     # Opening waits for the handler at the other end: both run now.
@@ -198,20 +237,8 @@ def test_invocations_at_the_same_time_have_their_own_sandboxes(
     assert len({answer(running.result()) for running in both}) == 2
 
 
-def test_invocations_over_the_limit_wait_for_a_sandbox(new_host: NewHost, function: Make, tmp_path: Path) -> None:
-    host, config = new_host(concurrency=1), function("handlers.wait")
-    gates = [fifo(tmp_path, name) for name in ("a", "b")]
-    first = InBackground(host, config, gates[0])
-    with Path(gates[0]).open("w"):
-        second = InBackground(host, config, gates[1])
-    with Path(gates[1]).open("w"):
-        pass
-    assert answer(first.result()) == answer(second.result())
-    assert second.result().init_ms is None
-
-
 def test_closing_ends_what_is_in_flight(new_host: NewHost, function: Make, tmp_path: Path) -> None:
-    host, gate = new_host(concurrency=1), fifo(tmp_path, "gate")
+    host, gate = new_host(cores=4), fifo(tmp_path, "gate")
     running = InBackground(host, function("handlers.wait"), gate)
     with Path(gate).open("w"):
         waiting = InBackground(host, function("handlers.wait"), gate)
@@ -230,15 +257,57 @@ def test_a_sandbox_that_cannot_be_started(new_host: NewHost, function: Make) -> 
     assert not invoke(host, function("handlers.nothing")).error
 
 
-def test_the_runtime_client_in_python(new_host: NewHost, function: Make, tmp_path: Path) -> None:
-    # Elsewhere than on Linux the client's C++ part is missing.
-    (tmp_path / "runtime_client.py").write_text("raise ImportError\n")
-    environment = {"PYTHONPATH": str(tmp_path)}
+@pytest.fixture(params=["awslambdaric", "runtime_client"])
+def without_it(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """An environment without AWS's runtime client, or without its part in C++: as it is elsewhere than on Linux."""
+    (tmp_path / f"{request.param}.py").write_text("raise ImportError\n")
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_the_runtime_client_of_our_own(new_host: NewHost, function: Make, without_it: dict[str, str]) -> None:
     host = new_host()
-    echoed = answer(invoke(host, function("handlers.echo", environment=environment), {"a": "ü"}))
-    assert echoed["event"] == {"a": "ü"}
-    failed = invoke(host, function("handlers.fail", environment=environment))
-    assert json.loads(failed.payload)["errorType"] == "ValueError"
+    cold = invoke(host, function("handlers.echo", environment=without_it), {"a": "ü"})
+    assert answer(cold)["event"] == {"a": "ü"}
+    assert cold.log_lines[0] == "importing"
+    failed = invoke(host, function("handlers.fail", environment=without_it))
+    told = json.loads(failed.payload)
+    assert (told["errorType"], told["errorMessage"]) == ("ValueError", "no such thing")
+    assert told["requestId"] in failed.log_lines[-1]
+    assert "in fail" in told["stackTrace"][0]
+    assert "[ERROR] ValueError: no such thing" in failed.log_lines
+    described = answer(invoke(host, function("handlers.describe", environment=without_it)))
+    assert described["name"] == "handlers-describe"
+    assert 0 < described["left_ms"] <= 60_000
+    assert invoke(host, function("handlers.nothing", environment=without_it)).payload == b"null"
+
+
+@pytest.mark.parametrize(
+    ("handler", "error_type", "words"),
+    [
+        ("bad_import.handler", "Runtime.ImportModuleError", "no_such_module"),
+        ("handlers.missing", "Runtime.HandlerNotFound", "'missing' missing on module 'handlers'"),
+        ("nodot", "Runtime.MalformedHandlerName", "nodot"),
+        ("bad_syntax.handler", "Runtime.UserCodeSyntaxError", "bad_syntax"),
+        ("raises.handler", "ZeroDivisionError", "division by zero"),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_both_clients_tell_of_the_same_errors_in_init(
+    own: bool, handler: str, error_type: str, words: str, new_host: NewHost, function: Make, tmp_path: Path
+) -> None:
+    if own:
+        (tmp_path / "awslambdaric.py").write_text("raise ImportError\n")
+    failed = invoke(new_host(), function(handler, environment={"PYTHONPATH": str(tmp_path)}))
+    assert failed.error
+    assert answer(failed)["errorType"] == error_type
+    assert words in answer(failed)["errorMessage"]
+
+
+def test_both_clients_refuse_what_is_no_json(new_host: NewHost, function: Make, without_it: dict[str, str]) -> None:
+    host = new_host()
+    for environment in ({}, without_it):
+        failed = invoke(host, function("handlers.odd", environment=environment))
+        assert answer(failed)["errorType"] == "Runtime.MarshalError"
 
 
 def test_where_a_process_cannot_be_waited_for_unreaped(
@@ -247,3 +316,36 @@ def test_where_a_process_cannot_be_waited_for_unreaped(
     monkeypatch.delattr("os.waitid", raising=False)  # as on macOS before Python 3.13
     invocation = new_host().invoke(function("handlers.echo"), b"7", "a")
     assert not invocation.error
+
+
+def test_what_does_not_fit_waits_and_that_is_no_part_of_its_duration(
+    new_host: NewHost, function: Make, tmp_path: Path
+) -> None:
+    host, gate = new_host(cores=2), fifo(tmp_path, "gate")
+    if next(iter(limiters().values())).name == "none":
+        pytest.skip("CPU time can't be limited here")
+    quick = function("handlers.nothing", memory_mb=1769)
+    invoke(host, quick)  # it is warm from here on
+    first = InBackground(host, function("handlers.wait", memory_mb=1769), gate)
+    with Path(gate).open("w"):  # the first runs, and has one of two cores
+        start = time.monotonic()
+        second = InBackground(host, quick, None)
+        assert not second.ended(0.5)
+    first.result()
+    duration_ms = second.result().duration_ms
+    assert duration_ms <= (time.monotonic() - start - 0.5) * 1000
+
+
+def test_a_share_that_the_machine_does_not_have_is_told(new_host: NewHost, function: Make) -> None:
+    host = new_host(cores=2)
+    if next(iter(limiters().values())).name == "none":
+        pytest.skip("CPU time can't be limited here")
+    *_, told, reported = invoke(host, function("handlers.nothing", memory_mb=10240)).log_lines
+    assert reported.startswith("REPORT")
+    assert told.startswith("LOOKOUT_HOST ")
+    document = json.loads(told.removeprefix("LOOKOUT_HOST "))
+    assert document["requestId"] in reported
+    assert document["oversubscribed"] is True
+    assert (document["share"], document["cores"]) == (pytest.approx(5.788, abs=0.001), 2)
+    lines = invoke(host, function("handlers.nothing", memory_mb=512)).log_lines
+    assert not any(line.startswith("LOOKOUT_HOST") for line in lines)

@@ -118,6 +118,7 @@ class CgroupLimiter:
         self._place = place
         self._cores = cores
         self.name = f"cgroup v{place.version}"
+        self.limits_cpu = True
 
     def limit(self, sandbox_id: str, memory_mb: int) -> CgroupLimits:
         """Make a sandbox's group with its memory limit. Raises ``OSError``."""

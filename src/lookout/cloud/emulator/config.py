@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 # The control plane takes a 12-digit access key for the account, so that every ARN agrees.
@@ -16,9 +17,12 @@ SECRET = "emulator"  # noqa: S105 - opens nothing
 class EmulatorConfig:
     """One emulator. Port 0 takes a free one.
 
-    ``concurrency``: the most sandboxes that one function has at once; more invocations wait. ``idle_s``: how
+    ``concurrency``: the most invocations at once; beyond it they are throttled, and events wait. ``idle_s``: how
     long an unused sandbox is kept warm. ``init_limit_s``: the time a sandbox has to import the handler.
-    ``cpu_limits``: give functions their share of CPU time, as Lambda does.
+    ``cpu_limits``: give functions their share of CPU time, as Lambda does. ``retry_base_s``: how long an event waits
+    whose function failed, and twice as long the next time; on Lambda it is a minute. ``data``: a folder that keeps
+    what the emulator holds; None forgets it at the end. ``isolate``: let sandboxes see the machine read-only, and
+    reach nothing but the emulator.
     """
 
     port: int = 4566
@@ -27,6 +31,9 @@ class EmulatorConfig:
     idle_s: float = 300.0
     init_limit_s: float = 10.0
     cpu_limits: bool = True
+    retry_base_s: float = 1.0
+    data: Path | None = None
+    isolate: bool = False
 
 
 def environment(endpoint: str, region: str, account: str = ACCOUNT) -> dict[str, str]:

@@ -1,42 +1,34 @@
-"""The control plane: ministack, with functions run by our host. The one module that knows ministack.
+"""The control plane: ministack, with functions run by our host. This module and ``ministack_functions`` know ministack.
 
-ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. It runs container
-images with Docker, by one private function; that is replaced here, and ``LAMBDA_STRICT`` sends every kind of
-function through it. All else that this module relies on: the settings in ``_settings``, which ministack reads
-from the environment when it is imported; ``ministack.app.app``, its ASGI application; and
-``ministack.app._collect_scripts``, which finds scripts to run at start. The test of the emulator is the
-contract: it speaks to it with AWS's own client.
-
-An image's address stands for the installed package: whatever ``ImageUri`` says, the function runs in this very
-Python, with the handler that ``ImageConfig.Command`` names. A zip with a Python runtime runs in it as well,
-from the zip's files.
+ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts four
+are replaced: ``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every
+kind of function; ``invoke_async_with_retry``, where asynchronous invocations begin; ``_fire_s3_event_async``, which
+would tell of an object in a thread, after its upload is answered; and ``_collect_scripts``, which finds scripts to run
+at start. Others are called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies on: the
+settings in ``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``,
+its ASGI application. The test of the emulator is the contract: it speaks to it with AWS's own client.
 """
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import importlib.util
-import io
 import json
-import os
-import site
-import sys
-import zipfile
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import lookout
 from lookout import __version__
-from lookout.cloud.emulator import report
-from lookout.cloud.emulator.config import ACCOUNT, environment
-from lookout.cloud.emulator.function import FunctionConfig
-from lookout.cloud.emulator.host import FunctionHost
+from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig, environment
+from lookout.cloud.emulator.event_queue import EventQueue
+from lookout.cloud.emulator.ministack_functions import MinistackFunctions
 from lookout.errors import MissingExtraError
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+AsgiMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[AsgiMessage]]
+Send = Callable[[AsgiMessage], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 RECOGNITION_PATH = "/_lookout"
@@ -48,55 +40,131 @@ _FOREIGN_PREFIXES = ("AWS_", "MINISTACK_", "LOCALSTACK_", "LAMBDA_", "S3_", "DOC
 
 
 def check_installed() -> None:
-    """Raise ``MissingExtraError`` unless what the emulator is made of is installed."""
-    if not all(importlib.util.find_spec(name) for name in ("ministack", "hypercorn", "awslambdaric")):
+    """Raise ``MissingExtraError`` unless what the emulator is made of is installed.
+
+    Not AWS's runtime client, which is published for Linux alone: we have one of our own.
+    """
+    if not all(importlib.util.find_spec(name) for name in ("ministack", "hypercorn")):
         raise MissingExtraError("emulator", "the emulator")
 
 
-def configure(variables: MutableMapping[str, str], endpoint: str, region: str) -> None:
+def configure(variables: MutableMapping[str, str], endpoint: str, config: EmulatorConfig) -> None:
     """Make a process's environment that of the emulator, before ministack is imported."""
     for name in list(variables):
         if name.startswith(_FOREIGN_PREFIXES):
             del variables[name]
-    variables.update(_settings(endpoint.rpartition(":")[2], region))
-    variables.update(environment(endpoint, region))
+    variables.update(_settings(endpoint.rpartition(":")[2], config))
+    variables.update(environment(endpoint, config.region))
 
 
-def _settings(port: str, region: str) -> dict[str, str]:
+def _settings(port: str, config: EmulatorConfig) -> dict[str, str]:
     return {
         "GATEWAY_PORT": port,
         "BIND_HOST": "127.0.0.1",
         "LOG_LEVEL": "ERROR",
-        "MINISTACK_REGION": region,
+        "MINISTACK_REGION": config.region,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "SERVICES": _SERVICES,
         "LAMBDA_STRICT": "1",
-        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1",
-        # Ours is the host's, which lets invocations wait.
-        "LAMBDA_ACCOUNT_CONCURRENCY": "0",
+        "LAMBDA_ACCOUNT_CONCURRENCY": str(config.concurrency),
         # Never look at the containers of whoever runs this.
         "DOCKER_HOST": "unix:///nonexistent/lookout-emulator.sock",
-        # No further ports, no files, no signature checks.
+        # No further ports, no signature checks.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        "PERSIST_STATE": "0",
-        "S3_PERSIST": "0",
         "USE_SSL": "0",
         "AUTH": "false",
+        **_persistence(config.data),
     }
 
 
-def application(runner: FunctionRunner, about: Mapping[str, str]) -> App:
-    """Import ministack, give it our way to run functions, and return the application to serve.
+def _persistence(data: Path | None) -> dict[str, str]:
+    if data is None:
+        return {"PERSIST_STATE": "0", "S3_PERSIST": "0"}
+    return {
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(data / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(data / "objects"),
+    }
 
-    ``about`` is added to what clients recognise the emulator by.
+
+def application(
+    functions: MinistackFunctions,
+    events: EventQueue,
+    about: Callable[[], Mapping[str, Any]],
+    on_change: Callable[[], None],
+) -> App:
+    """Give ministack our ways to run functions, and return the application to serve.
+
+    ``about`` gives what is told of the emulator, beside what clients recognise it by. ``on_change`` is called after
+    each request that may have changed something.
     """
     from ministack import app  # only after the environment is configured
-    from ministack.services import lambda_svc
+    from ministack.services import lambda_svc, s3
 
-    lambda_svc._execute_function_docker = runner.execute
+    unkept: list[sqlite3.Error] = []
+
+    def fire(bucket: str, key: str, event_name: str, *described: Any, **more: Any) -> None:
+        """Tell of an object before its upload is answered: then the event is in the journal, or the upload fails."""
+        if bucket in s3._bucket_notifications:
+            unkept.clear()
+            sequencer = s3._next_event_sequencer(event_name)
+            s3._fire_s3_event(bucket, key, event_name, *described, sequencer=sequencer, **more)
+            if unkept:  # ministack goes on without an event that can't be delivered
+                raise unkept.pop()
+
+    def invoke_later(record: Mapping[str, Any], event: object) -> None:
+        try:
+            events.put(record["config"]["FunctionArn"], json.dumps(event).encode())
+        except sqlite3.Error as error:
+            unkept.append(error)
+            raise
+
+    lambda_svc._execute_function_docker = functions.execute
+    lambda_svc.invoke_async_with_retry = invoke_later
+    s3._fire_s3_event_async = fire
     app._collect_scripts = _no_scripts
-    return _with_recognition(app.app, {"emulator": "lookout", "version": __version__, **about})
+    return _with_recognition(app.app, about, on_change)
+
+
+def save_state(data: Path) -> None:
+    """Write what the control plane holds, but for objects, to the data folder. Raises ``OSError``.
+
+    Only where nothing else runs any more, or in a process of its own: ministack would copy all that it holds first, and
+    is kept from that. Its own writing would also take a full disk for a success.
+    """
+    from ministack import app
+    from ministack.core import persistence
+
+    with _uncopied():
+        for service, get_state in app._build_persistence_save_dict().items():
+            state = get_state()
+            if state is None:
+                continue
+            document = {"__ministack_format__": persistence._state_format_version(service), "payload": state}
+            _write(data / "state" / f"{service}.json", json.dumps(document, default=persistence._json_default))
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    draft = file.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(file)
+
+
+def _itself(value: Any, _memo: object = None) -> Any:
+    return value
+
+
+@contextmanager
+def _uncopied() -> Iterator[None]:
+    original = copy.deepcopy
+    copy.deepcopy = _itself  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        copy.deepcopy = original
 
 
 def _no_scripts(*_folders: str) -> list[str]:
@@ -104,19 +172,21 @@ def _no_scripts(*_folders: str) -> list[str]:
     return []
 
 
-def _with_recognition(app: App, about: Mapping[str, str]) -> App:
-    """Add the address that tells what this is, and an end that doesn't wait."""
-    body = json.dumps(about).encode()
+def _with_recognition(app: App, about: Callable[[], Mapping[str, Any]], on_change: Callable[[], None]) -> App:
+    """Add the address that tells what this is, and an end that doesn't wait; tell of requests that change something."""
 
     async def wrapped(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _start_only(app, scope, receive, send)
         elif scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == RECOGNITION_PATH:
+            body = json.dumps({"emulator": "lookout", "version": __version__, **about()}).encode()
             headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         else:
             await app(scope, receive, send)
+            if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+                on_change()
 
     return wrapped
 
@@ -131,7 +201,7 @@ async def _start_only(app: App, scope: Any, receive: Receive, send: Send) -> Non
     At the end ministack imports an SFTP server to stop it, and asks Docker; it has nothing of ours to save.
     """
 
-    async def until_shutdown() -> Message:
+    async def until_shutdown() -> AsgiMessage:
         message = await receive()
         if message["type"] == "lifespan.shutdown":
             await send({"type": "lifespan.shutdown.complete"})
@@ -142,102 +212,3 @@ async def _start_only(app: App, scope: Any, receive: Receive, send: Send) -> Non
         await app(scope, until_shutdown, send)
     except _Ended:
         return
-
-
-class FunctionRunner:
-    """Runs ministack's functions on our host. ``folder`` is an empty one to unpack code in."""
-
-    def __init__(self, host: FunctionHost, folder: Path, endpoint: str, region: str) -> None:
-        self._host = host
-        self._folder = folder
-        self._endpoint = endpoint
-        self._region = region
-
-    def execute(self, record: Mapping[str, Any], event: object, request_id: str) -> dict[str, object]:
-        """Stand in for ministack's function of the same arguments and result."""
-        config = record.get("config") or record
-        try:
-            handler, task_root = self._code(config, record.get("code_zip"))
-        except _BadCodeError as error:
-            outcome = report.refused(request_id, error.error_type, str(error))
-            return _result(outcome.payload, error=True, log_lines=outcome.notes)
-        function = self._function(config, handler, task_root)
-        invocation = self._host.invoke(function, json.dumps(event).encode(), request_id)
-        return _result(invocation.payload, error=invocation.error, log_lines=invocation.log_lines)
-
-    def _function(self, config: Mapping[str, Any], handler: str, task_root: Path) -> FunctionConfig:
-        variables = (config.get("Environment") or {}).get("Variables") or {}
-        return FunctionConfig(
-            name=config["FunctionName"],
-            arn=config["FunctionArn"],
-            handler=handler,
-            memory_mb=int(config.get("MemorySize") or 128),
-            timeout_s=float(config.get("Timeout") or 3),
-            environment=_with_lookout({name: str(value) for name, value in variables.items()}),
-            task_root=task_root,
-            python=sys.executable,
-            region=config["FunctionArn"].split(":")[3] or self._region,
-            endpoint=self._endpoint,
-            version=config.get("Version") or "$LATEST",
-            log_group=(config.get("LoggingConfig") or {}).get("LogGroup") or "",
-            revision=str(config.get("RevisionId") or config.get("LastModified") or ""),
-        )
-
-    def _code(self, config: Mapping[str, Any], archive: bytes | None) -> tuple[str, Path]:
-        """The handler's name, and the folder to find it in."""
-        if config.get("PackageType") == "Image":
-            return _image_handler(config), self._unpacked(b"")
-        if not str(config.get("Runtime")).startswith("python"):
-            raise _BadCodeError("Runtime.Unsupported", "the emulator runs functions in Python only")
-        return config["Handler"], self._unpacked(archive or b"")
-
-    def _unpacked(self, archive: bytes) -> Path:
-        """Unpack an archive once; beside its place, since two invocations may want it at the same time."""
-        folder = self._folder / hashlib.sha256(archive).hexdigest()[:16]
-        if folder.is_dir():
-            return folder
-        draft = self._folder / f"draft-{os.urandom(8).hex()}"
-        draft.mkdir()
-        if archive:
-            with zipfile.ZipFile(io.BytesIO(archive)) as files:
-                files.extractall(draft)  # zipfile keeps every member below the folder
-        try:
-            draft.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # another invocation was faster
-                raise
-        return folder
-
-
-class _BadCodeError(Exception):
-    """A function that can't be run, with the type of error that its caller sees."""
-
-    def __init__(self, error_type: str, message: str) -> None:
-        super().__init__(message)
-        self.error_type = error_type
-
-
-def _image_handler(config: Mapping[str, Any]) -> str:
-    image_config = (config.get("ImageConfigResponse") or {}).get("ImageConfig") or config.get("ImageConfig")
-    command = (image_config or {}).get("Command")
-    if not command:
-        raise _BadCodeError("Runtime.InvalidEntrypoint", "ImageConfig.Command names no handler")
-    return str(command[0])
-
-
-def _with_lookout(variables: Mapping[str, str]) -> Mapping[str, str]:
-    """A function's variables, such that it can import Lookout also where that runs from its source tree."""
-    folder = str(Path(lookout.__file__).parent.parent)
-    if folder in (*site.getsitepackages(), site.getusersitepackages()):
-        return variables  # to name it would put it before the standard library
-    own = variables.get("PYTHONPATH")
-    return {**variables, "PYTHONPATH": os.pathsep.join([own, folder] if own else [folder])}
-
-
-def _result(payload: bytes, *, error: bool, log_lines: tuple[str, ...]) -> dict[str, object]:
-    """What ministack expects; ``rie`` tells it that the log has Lambda's own lines already."""
-    try:
-        body = json.loads(payload)
-    except ValueError:
-        body = payload.decode("utf-8", "replace")
-    return {"body": body, "error": error, "log": "\n".join(log_lines), "log_source": "rie"}

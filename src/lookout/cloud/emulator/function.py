@@ -19,7 +19,8 @@ class FunctionConfig:
 
     ``handler`` is ``module.function``, found below ``task_root`` or where ``python`` finds modules.
     ``endpoint`` is where AWS's clients in the function turn to. ``revision`` tells apart deployments that are
-    alike in all else.
+    alike in all else. With ``client_folder`` the function finds its own files, the standard library and what that
+    folder holds (AWS's runtime client), and no package that is installed here: as a zip does on Lambda.
     """
 
     name: str
@@ -35,6 +36,7 @@ class FunctionConfig:
     version: str = "$LATEST"
     log_group: str = ""
     revision: str = ""
+    client_folder: Path | None = None
 
     @property
     def account(self) -> str:
@@ -47,15 +49,17 @@ class Invocation:
     """What came of an invocation.
 
     ``payload`` is JSON: the handler's result, or with ``error`` an object with ``errorType`` and
-    ``errorMessage``. ``init_ms`` is None on a warm start.
+    ``errorMessage``. ``init_ms`` is None on a warm start. ``host_fault`` tells that the function is not to blame: it
+    could not be run.
     """
 
     payload: bytes
     error: bool
     log_lines: tuple[str, ...]
-    duration_ms: float
-    init_ms: float | None
-    memory_mb: int
+    duration_ms: float = 0.0
+    init_ms: float | None = None
+    memory_mb: int = 0
+    host_fault: bool = False
 
 
 def sandbox_environment(

@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lookout.cloud.emulator import report
+from lookout.cloud.emulator.cpu_room import CpuRoom
 from lookout.cloud.emulator.function import FunctionConfig, Invocation
+from lookout.cloud.emulator.limits import available_cores
 from lookout.cloud.emulator.quotas import Limiter
 from lookout.cloud.emulator.report import Outcome
-from lookout.cloud.emulator.sandbox import Sandbox
+from lookout.cloud.emulator.sandbox import Init, Sandbox
 
 __all__ = ["FunctionConfig", "FunctionHost", "Invocation"]
 
@@ -35,25 +37,37 @@ class _Pool:
     busy: int = 0
 
 
+@dataclass(slots=True)
+class _Start:
+    """How a sandbox got ready for an invocation. ``spent_ms`` is init that counts as part of it."""
+
+    log_lines: list[str] = field(default_factory=list)
+    init_ms: float | None = None
+    spent_ms: float = 0.0
+    failure: Outcome | None = None
+
+
 class FunctionHost:
     """Invokes functions in sandboxes under a limiter.
 
-    ``concurrency`` is the most sandboxes that one function has; further invocations wait. A sandbox idle for
-    ``idle_s`` is closed. ``clock`` gives seconds.
+    How many invocations there may be at once is for the caller to say. A sandbox idle for ``idle_s`` is closed.
+    ``clock`` gives seconds, ``isolated`` sandboxes see little of the machine: see ``isolation``.
     """
 
     def __init__(
         self,
         limiter: Limiter,
-        concurrency: int = 10,
         idle_s: float = 300.0,
         *,
         init_limit_s: float = 10.0,
+        cores: int | None = None,
+        isolated: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limiter = limiter
-        self._concurrency = concurrency
+        self._room = CpuRoom(cores or available_cores(), limited=limiter.limits_cpu)
         self._idle_s = idle_s
+        self._isolated = isolated
         self._init_limit_s = init_limit_s
         self._clock = clock
         self._pools: dict[str, _Pool] = {}
@@ -72,8 +86,11 @@ class FunctionHost:
             return self._refuse(function, request_id, "ServiceException", "the emulator is shutting down")
         sandbox = None
         try:
-            sandbox = self._take_idle(pool) or self._start(function)
-            return sandbox.invoke(payload, request_id)
+            sandbox = self._take_idle(pool)
+            start = _Start()
+            if sandbox is None:
+                sandbox, start = self._start_cold(function, request_id)
+            return self._run(sandbox, start, payload, request_id)
         except (OSError, RuntimeError) as error:  # RuntimeError: the spawner is shut down
             if sandbox is not None:
                 sandbox.kill()
@@ -97,21 +114,76 @@ class FunctionHost:
             self._closed.set()
             self._changed.notify_all()
             sandboxes = list(self._sandboxes)
+        self._room.close()
         self._close_all(sandboxes)
         with self._changed:  # those that were just starting, too
             self._changed.wait_for(lambda: not any(pool.busy for pool in self._pools.values()), _CLOSE_S)
         self._spawner.shutdown()
         self._reaper.join()
 
-    def _enter(self, function: FunctionConfig) -> _Pool | None:
-        """Wait until the function may have one more busy sandbox; None when the host closes."""
+    def sandboxes(self) -> int:
+        """How many there are, busy or idle."""
         with self._changed:
+            return len(self._sandboxes)
+
+    def _start_cold(self, function: FunctionConfig, request_id: str) -> tuple[Sandbox, _Start]:
+        """A new sandbox, through with init.
+
+        Where init fails or takes too long, it is done once more as a part of the invocation, within the function's own
+        time-out, as Lambda does: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html.
+        """
+        sandbox, init = self._initialise(function, request_id, self._init_limit_s)
+        if init.failure is None:
+            return sandbox, _Start(init.log_lines, init_ms=init.elapsed_ms)
+        lines = [*init.log_lines, report.init_report_line(init.failure, init.elapsed_ms, "init")]
+        self._close_all([sandbox])
+        sandbox, init = self._initialise(function, request_id, function.timeout_s)
+        lines += init.log_lines
+        if init.failure is not None:
+            lines.append(report.init_report_line(init.failure, init.elapsed_ms, "invoke"))
+        return sandbox, _Start(lines, spent_ms=init.elapsed_ms, failure=init.failure)
+
+    def _initialise(self, function: FunctionConfig, request_id: str, limit_s: float) -> tuple[Sandbox, Init]:
+        with self._room.init(function.memory_mb):
+            sandbox = Sandbox(function, self._limiter, self._spawner, isolated=self._isolated)
+            with self._changed:
+                self._sandboxes.add(sandbox)
+            if self._closed.is_set():  # close() may not have seen this one
+                sandbox.kill()
+            return sandbox, sandbox.initialise(request_id, limit_s)
+
+    def _run(self, sandbox: Sandbox, start: _Start, payload: bytes, request_id: str) -> Invocation:
+        """Run the handler, unless init failed, and tell of it all as Lambda's log does."""
+        function = sandbox.function
+        lines = [*start.log_lines, report.start_line(request_id, function.version)]
+        share = self._room.share(function.memory_mb)
+        outcome = start.failure
+        if outcome is None:
+            with self._room.taken(share):
+                timeout_s = max(0.0, function.timeout_s - start.spent_ms / 1000)
+                outcome, logged = sandbox.run(payload, request_id, timeout_s)
+            lines += logged
+        outcome = replace(outcome, duration_ms=outcome.duration_ms + start.spent_ms)
+        lines += [*outcome.notes, report.end_line(request_id)]
+        if self._room.oversubscribes(share):
+            lines.append(report.host_line(request_id, share, self._room.cores))
+        used_mb = sandbox.used_mb
+        lines.append(
+            report.report_line(
+                request_id, outcome, memory_mb=function.memory_mb, used_mb=used_mb, init_ms=start.init_ms
+            )
+        )
+        return Invocation(outcome.payload, outcome.error, tuple(lines), outcome.duration_ms, start.init_ms, used_mb)
+
+    def _enter(self, function: FunctionConfig) -> _Pool | None:
+        """Count one more busy sandbox of a function; None when the host is closed."""
+        with self._changed:
+            if self._closed.is_set():
+                return None
             pool, retired = self._pool(function)
-            self._changed.wait_for(lambda: self._closed.is_set() or pool.busy < self._concurrency)
-            if not self._closed.is_set():
-                pool.busy += 1
+            pool.busy += 1
         self._close_all(retired)
-        return None if self._closed.is_set() else pool
+        return pool
 
     def _pool(self, function: FunctionConfig) -> tuple[_Pool, list[Sandbox]]:
         """A function's pool, and the sandboxes of what the function was before."""
@@ -137,16 +209,8 @@ class FunctionHost:
         self._close_all(dead)
         return sandbox
 
-    def _start(self, function: FunctionConfig) -> Sandbox:
-        sandbox = Sandbox(function, self._limiter, self._spawner, init_limit_s=self._init_limit_s)
-        with self._changed:
-            self._sandboxes.add(sandbox)
-        if self._closed.is_set():  # close() may not have seen this one
-            sandbox.kill()
-        return sandbox
-
     def _leave(self, pool: _Pool, sandbox: Sandbox | None) -> None:
-        """Keep a sandbox that can be used again, close another, and let the next invocation in."""
+        """Keep a sandbox that can be used again, and close another."""
         with self._changed:
             keep = sandbox is not None and sandbox.usable and sandbox.function == pool.function
             if sandbox is not None and keep and not self._closed.is_set():
@@ -179,4 +243,4 @@ class FunctionHost:
             report.end_line(request_id),
             report.report_line(request_id, outcome, memory_mb=function.memory_mb, used_mb=0, init_ms=None),
         )
-        return Invocation(outcome.payload, outcome.error, lines, 0.0, None, 0)
+        return Invocation(outcome.payload, outcome.error, lines, host_fault=True)

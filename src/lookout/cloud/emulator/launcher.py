@@ -1,7 +1,9 @@
-"""The program of a sandbox: put this process under its limits, then become AWS's runtime client.
+"""The program of a sandbox: put this process under its limits, then become AWS's runtime client, or our own.
 
-Run by its path, with one argument: JSON with ``handler``, ``task_root``, ``parent_pid``, ``procs_files`` and
-``data_limit_bytes``. It imports nothing of Lookout's, and little before the limits hold.
+Run by its path, with one argument: JSON with ``handler``, ``task_root``, ``parent_pid``, ``procs_files``,
+``data_limit_bytes``, ``client_folder`` and ``isolation``. With that (``wrapper``, ``ports`` and ``channel``: see
+``isolation``) it runs itself once more within the wrapper, which inherits the limits. It imports nothing of Lookout's,
+and little before the limits hold.
 """
 
 from __future__ import annotations
@@ -17,10 +19,16 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Become the runtime client."""
     settings = json.loads(sys.argv[1])
-    die_with_parent(settings["parent_pid"])
-    enter_limits(settings["procs_files"], settings["data_limit_bytes"])
+    isolation = settings["isolation"]
+    if isolation is None or "wrapper" in isolation:
+        die_with_parent(settings["parent_pid"])
+        enter_limits(settings["procs_files"], settings["data_limit_bytes"])
+    if isolation is not None:
+        isolate(settings, isolation)
     sys.argv[1:] = [settings["handler"]]
     sys.path.insert(0, settings["task_root"])
+    if settings["client_folder"]:
+        sys.path.append(settings["client_folder"])
     run_client(settings["handler"])
 
 
@@ -53,48 +61,43 @@ def enter_limits(procs_files: list[str], data_limit_bytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (data_limit_bytes, data_limit_bytes))
 
 
+def isolate(settings: dict[str, Any], isolation: dict[str, Any]) -> None:
+    """Go on within the wrapper; there, open the ports and hand them out."""
+    if wrapper := isolation.pop("wrapper", None):
+        own = [sys.executable, *isolation["flags"], __file__, json.dumps(settings)]
+        os.execvp(wrapper[0], [*wrapper, *own])  # noqa: S606 - no shell is wanted
+    import socket
+
+    listeners = [socket.create_server(("127.0.0.1", port), backlog=128) for port in isolation["ports"]]
+    with socket.socket(fileno=isolation["channel"]) as channel:
+        socket.send_fds(channel, [b"."], [listener.fileno() for listener in listeners])
+    for listener in listeners:
+        listener.close()
+
+
 def run_client(handler: str) -> None:
     """Serve invocations until the process is killed."""
-    from awslambdaric import bootstrap, lambda_runtime_client  # only under the limits
-
     address = os.environ["AWS_LAMBDA_RUNTIME_API"]
-    if lambda_runtime_client.runtime_client is None:
-        lambda_runtime_client.runtime_client = PortableClient(address)
+    try:
+        from awslambdaric import bootstrap, lambda_runtime_client  # only under the limits
+    except ImportError:  # it is published for Linux alone
+        own_client().run(handler, address)
+    if lambda_runtime_client.runtime_client is None:  # its part in C++ is missing
+        own_client().run(handler, address)
     bootstrap.run(handler, lambda_runtime_client.LambdaRuntimeClient(address))
 
 
-class PortableClient:
-    """What awslambdaric has in C++, and publishes for Linux with glibc only, in Python."""
+def own_client() -> Any:
+    """The client beside this file, which is in no folder that imports are looked for in."""
+    from importlib.util import module_from_spec, spec_from_file_location
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def next(self) -> tuple[bytes, dict[str, Any]]:
-        """Wait for the next invocation: its payload and headers."""
-        body, headers = self._call("GET", "next")
-        # The C++ client hands over a number.
-        deadline_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
-        return body, {**headers, "Lambda-Runtime-Deadline-Ms": deadline_ms}
-
-    def post_invocation_result(self, request_id: str, body: bytes, content_type: str, *_: object) -> None:
-        """Tell the handler's result."""
-        self._call("POST", f"{request_id}/response", body, {"Content-Type": content_type})
-
-    def post_error(self, request_id: str, body: str, *_: object) -> None:
-        """Tell the handler's error."""
-        self._call("POST", f"{request_id}/error", body.encode())
-
-    def _call(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
-    ) -> tuple[bytes, dict[str, str]]:
-        import http.client  # where the C++ client is there, nothing needs it
-
-        connection = http.client.HTTPConnection(self._address)
-        connection.request(method, f"/2018-06-01/runtime/invocation/{path}", body, headers or {})
-        with connection.getresponse() as response:
-            answer = response.read(), dict(response.getheaders())
-        connection.close()
-        return answer
+    path = os.path.join(os.path.dirname(__file__), "portable_client.py")  # noqa: PTH118, PTH120 - pathlib costs init time
+    spec = spec_from_file_location("lookout_portable_client", path)
+    assert spec is not None  # noqa: S101 - the file is there
+    assert spec.loader is not None  # noqa: S101
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 if __name__ == "__main__":

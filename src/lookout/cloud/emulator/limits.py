@@ -21,9 +21,16 @@ from lookout.cloud.emulator.polling import PollingLimiter
 from lookout.cloud.emulator.quotas import Limiter
 
 
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def usable_limiters() -> Iterator[Limiter]:
     """Every way that works on this machine for this user, the best first; the last limits no CPU time."""
-    cores = os.cpu_count() or 1
+    cores = available_cores()
     cgroups = usable_cgroups(cores)
     if cgroups is not None:
         cgroups.sweep()
@@ -36,5 +43,5 @@ def usable_limiters() -> Iterator[Limiter]:
 def choose_limiter(*, cpu_limits: bool = True) -> Limiter:
     """The best way that works here; ``cpu_limits=False`` asks for none of CPU time."""
     if not cpu_limits:
-        return PollingLimiter(os.cpu_count() or 1, throttle=False)
+        return PollingLimiter(available_cores(), throttle=False)
     return next(usable_limiters())

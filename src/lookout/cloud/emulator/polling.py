@@ -70,6 +70,7 @@ class PollingLimiter:
         self._cores = cores
         self._throttle = throttle
         self.name = "sigstop" if throttle else "none"
+        self.limits_cpu = throttle
 
     def limit(self, sandbox_id: str, memory_mb: int) -> PollingLimits:  # noqa: ARG002 - the protocol's
         """The limits of a new sandbox."""

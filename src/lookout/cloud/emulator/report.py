@@ -62,10 +62,20 @@ def report_line(request_id: str, outcome: Outcome, *, memory_mb: int, used_mb: i
     return "\t".join(fields + _status_fields(outcome))
 
 
-def init_report_line(outcome: Outcome, init_ms: float) -> str:
-    """The line that tells of an init that failed."""
-    fields = [f"INIT_REPORT Init Duration: {init_ms:.2f} ms", "Phase: init"]
+def init_report_line(outcome: Outcome, init_ms: float, phase: str) -> str:
+    """The line that tells of an init that failed, by itself (``init``) or within the first invocation (``invoke``)."""
+    fields = [f"INIT_REPORT Init Duration: {init_ms:.2f} ms", f"Phase: {phase}"]
     return "\t".join(fields + _status_fields(outcome))
+
+
+def host_line(request_id: str, share: float, cores: int) -> str:
+    """Our own line, beside REPORT: the invocation wanted more of this machine than it has, so its duration is too long.
+
+    >>> host_line("id", 5.788, 2)
+    'LOOKOUT_HOST {"requestId": "id", "oversubscribed": true, "share": 5.788, "cores": 2}'
+    """
+    told = {"requestId": request_id, "oversubscribed": True, "share": round(share, 3), "cores": cores}
+    return f"LOOKOUT_HOST {json.dumps(told)}"
 
 
 def _status_fields(outcome: Outcome) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import queue
 import re
+import socket
 import socketserver
 import sys
 import threading
@@ -67,7 +68,7 @@ ApiEvent = Ready | InitFailed | Answered
 
 
 class RuntimeApi(socketserver.ThreadingTCPServer):
-    """The server of one sandbox, on a free port of the loopback address.
+    """The server of one sandbox, on a free port of the loopback address, or on a socket that listens already.
 
     Not ``http.server.HTTPServer``: that one looks the host's name up, which can take seconds.
     """
@@ -75,8 +76,11 @@ class RuntimeApi(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, on_event: Callable[[ApiEvent], None]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, on_event: Callable[[ApiEvent], None], listener: socket.socket | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=listener is None)
+        if listener is not None:
+            self.socket.close()
+            self.socket = listener
         self.on_event = on_event
         self.work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self.is_ready = False

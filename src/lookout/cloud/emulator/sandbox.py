@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -20,14 +21,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lookout.cloud.emulator import launcher, report
-from lookout.cloud.emulator.function import FunctionConfig, Invocation, sandbox_environment
+from lookout.cloud.emulator import isolation, launcher, report
+from lookout.cloud.emulator.function import FunctionConfig, sandbox_environment
 from lookout.cloud.emulator.log_pipe import LogPipe
 from lookout.cloud.emulator.quotas import Limiter
 from lookout.cloud.emulator.report import Outcome
 from lookout.cloud.emulator.runtime_api import Answered, ApiEvent, InitFailed, Ready, RuntimeApi, Work
 
 _KIB_PER_MIB = 1024
+# What a program that runs another adds to the number of the signal that ended it.
+_SIGNALLED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +41,39 @@ class _Exited:
     at_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Init:
+    """What came of init: ``failure`` is None where it went well."""
+
+    failure: Outcome | None
+    elapsed_ms: float
+    log_lines: list[str]
+
+
 class Sandbox:
     """A sandbox whose process has been started; it begins its init at once.
 
     ``spawner`` has one thread that outlives the sandbox: on Linux the process is killed when the thread that
-    started it ends. Raises ``OSError`` when the process or its limits can't be made.
+    started it ends. ``isolated``: see ``isolation``. Raises ``OSError`` when the process or its limits can't be made.
     """
 
-    def __init__(self, function: FunctionConfig, limiter: Limiter, spawner: Executor, *, init_limit_s: float) -> None:
+    def __init__(
+        self, function: FunctionConfig, limiter: Limiter, spawner: Executor, *, isolated: bool = False
+    ) -> None:
         self.function = function
-        self._init_limit_s = init_limit_s
         self._id = uuid.uuid4().hex
         self._events: queue.SimpleQueue[ApiEvent | _Exited] = queue.SimpleQueue()
-        self._is_initialised = False
         self._killed = threading.Event()
         self._exited = threading.Event()
-        self._used_mb = 0
+        self.used_mb = 0
         self._limits = limiter.limit(self._id[:12], function.memory_mb)
-        self._api = RuntimeApi(self._events.put)
+        self._isolated = isolated
+        self._relay: isolation.Relay | None = None
+        self._api: RuntimeApi | None = None
         self._logs = LogPipe()
         self._started_s = time.monotonic()
         try:
-            self._process = spawner.submit(self._start_process).result()
+            self._start(spawner)
         except BaseException:
             self._close_parts()
             raise
@@ -73,22 +87,42 @@ class Sandbox:
         """Whether it can take another invocation."""
         return not (self._killed.is_set() or self._exited.is_set())
 
-    def invoke(self, payload: bytes, request_id: str) -> Invocation:
-        """Run the handler, after init where this is the first invocation. One at a time."""
-        lines, init_ms, outcome = [], None, None
-        if not self._is_initialised:
-            outcome, init_ms = self._initialise(request_id)
-            lines += self._logs.drain()
-            if outcome:
-                lines.append(report.init_report_line(outcome, init_ms))
-        lines.append(report.start_line(request_id, self.function.version))
-        outcome = outcome or self._run(payload, request_id)
-        lines += [*self._logs.drain(), *outcome.notes, report.end_line(request_id)]
-        memory_mb = self.function.memory_mb
-        lines.append(
-            report.report_line(request_id, outcome, memory_mb=memory_mb, used_mb=self._used_mb, init_ms=init_ms)
-        )
-        return Invocation(outcome.payload, outcome.error, tuple(lines), outcome.duration_ms, init_ms, self._used_mb)
+    def initialise(self, request_id: str, limit_s: float) -> Init:
+        """Wait for init, which began with the process; the CPU quota begins when it is over."""
+        event = self._next_event(limit_s - (time.monotonic() - self._started_s))
+        elapsed_ms = ((event.at_s if event else time.monotonic()) - self._started_s) * 1000
+        self._measure_memory()
+        match event:
+            case Ready():
+                self._limits.start_cpu_quota()
+                return Init(None, elapsed_ms, self._logs.drain())
+            case InitFailed(body):
+                outcome = report.init_failed(body)
+            case _Exited(returncode):
+                outcome = self._ended(request_id, returncode, 0.0)
+            case _:
+                outcome = report.timed_out(request_id, limit_s, 0.0)
+        self.kill()
+        return Init(outcome, elapsed_ms, self._logs.drain())
+
+    def run(self, payload: bytes, request_id: str, timeout_s: float) -> tuple[Outcome, list[str]]:
+        """Run the handler, after init, and give what came of it and what it logged. One at a time."""
+        deadline_ms = int((time.time() + timeout_s) * 1000)
+        began_s = time.monotonic()
+        assert self._api is not None  # noqa: S101 - the sandbox has started
+        self._api.offer(Work(request_id, payload, self.function.arn, deadline_ms))
+        event = self._next_event(timeout_s)
+        duration_ms = ((event.at_s if event else time.monotonic()) - began_s) * 1000
+        self._measure_memory()
+        match event:
+            case Answered(body, failed):
+                outcome = report.answered(body, duration_ms, failed=failed)
+            case _Exited(returncode):
+                outcome = self._ended(request_id, returncode, duration_ms)
+            case _:
+                self.kill()
+                outcome = report.timed_out(request_id, self.function.timeout_s, timeout_s * 1000)
+        return outcome, self._logs.drain()
 
     def kill(self) -> None:
         """Kill the process and its children; don't wait."""
@@ -102,42 +136,6 @@ class Sandbox:
         self._waiter.join()
         self._logs.close()
 
-    def _initialise(self, request_id: str) -> tuple[Outcome | None, float]:
-        """Wait for init, and say how it failed, if it did, and how long it took."""
-        event = self._next_event(self._init_limit_s - (time.monotonic() - self._started_s))
-        init_ms = ((event.at_s if event else time.monotonic()) - self._started_s) * 1000
-        self._measure_memory()
-        match event:
-            case Ready():
-                self._limits.start_cpu_quota()
-                self._is_initialised = True
-                return None, init_ms
-            case InitFailed(body):
-                outcome = report.init_failed(body)
-            case _Exited(returncode):
-                outcome = self._ended(request_id, returncode, 0.0)
-            case _:
-                outcome = report.timed_out(request_id, self._init_limit_s, 0.0)
-        self.kill()
-        return outcome, init_ms
-
-    def _run(self, payload: bytes, request_id: str) -> Outcome:
-        timeout_s = self.function.timeout_s
-        deadline_ms = int((time.time() + timeout_s) * 1000)
-        began_s = time.monotonic()
-        self._api.offer(Work(request_id, payload, self.function.arn, deadline_ms))
-        event = self._next_event(timeout_s)
-        duration_ms = ((event.at_s if event else time.monotonic()) - began_s) * 1000
-        self._measure_memory()
-        match event:
-            case Answered(body, failed):
-                return report.answered(body, duration_ms, failed=failed)
-            case _Exited(returncode):
-                return self._ended(request_id, returncode, duration_ms)
-            case _:
-                self.kill()
-                return report.timed_out(request_id, timeout_s, timeout_s * 1000)
-
     def _next_event(self, timeout_s: float) -> ApiEvent | _Exited | None:
         """What happens next; None when nothing does in time."""
         with suppress(queue.Empty):
@@ -146,7 +144,7 @@ class Sandbox:
 
     def _ended(self, request_id: str, returncode: int, duration_ms: float) -> Outcome:
         if returncode == -signal.SIGKILL and not self._killed.is_set():
-            self._used_mb = self.function.memory_mb  # nothing else kills it but the memory limit
+            self.used_mb = self.function.memory_mb  # nothing else kills it but the memory limit
         return report.exited(request_id, returncode, duration_ms)
 
     def _measure_memory(self) -> None:
@@ -154,30 +152,62 @@ class Sandbox:
 
         Not ``ru_maxrss``, which a process inherits from the one that started it.
         """
+        pid = isolation.innermost(self._process.pid) if self._isolated else self._process.pid
         with suppress(OSError):
-            for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
-                    self._used_mb = int(line.split()[1]) // _KIB_PER_MIB
+                    self.used_mb = int(line.split()[1]) // _KIB_PER_MIB
 
-    def _start_process(self) -> subprocess.Popen[bytes]:
-        admission = self._limits.admission
+    def _start(self, spawner: Executor) -> None:
+        """Start the process, and the servers that it speaks to."""
+        if not self._isolated:
+            self._api = RuntimeApi(self._events.put)
+            self._process = spawner.submit(self._start_process, self._api.address).result()
+            return
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                address = f"127.0.0.1:{isolation.RUNTIME_API_PORT}"
+                self._process = spawner.submit(self._start_process, address, theirs.fileno()).result()
+            try:
+                listener, endpoint_listener = isolation.receive_listeners(ours)
+            except OSError:
+                self._kill_group()
+                self._process.wait()
+                raise
+        self._relay = isolation.Relay(endpoint_listener, self.function.endpoint)
+        self._api = RuntimeApi(self._events.put, listener)
+
+    def _start_process(self, runtime_api: str, channel: int | None = None) -> subprocess.Popen[bytes]:
+        function, admission = self.function, self._limits.admission
+        # -P: else Python would offer the launcher's folder to imports. -S: no packages that are installed.
+        flags = ["-P"] if function.client_folder is None else ["-P", "-S"]
         settings = {
-            "handler": self.function.handler,
-            "task_root": str(self.function.task_root),
+            "handler": function.handler,
+            "task_root": str(function.task_root),
             "parent_pid": os.getpid(),
             "procs_files": [str(file) for file in admission.procs_files],
             "data_limit_bytes": admission.data_limit_bytes,
+            "client_folder": None if function.client_folder is None else str(function.client_folder),
+            "isolation": None
+            if channel is None
+            else {
+                "wrapper": isolation.wrapper(function),
+                "ports": isolation.ports(function),
+                "channel": channel,
+                "flags": flags,
+            },
         }
-        log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{self.function.version}]{self._id}"
+        log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{function.version}]{self._id}"
         return subprocess.Popen(
-            # -P: else Python would offer the launcher's folder to imports.
-            [self.function.python, "-P", launcher.__file__, json.dumps(settings)],
-            env=sandbox_environment(self.function, self._api.address, log_stream),
-            cwd=self.function.task_root,
+            [function.python, *flags, launcher.__file__, json.dumps(settings)],
+            env=sandbox_environment(function, runtime_api, log_stream),
+            cwd=function.task_root,
             stdin=subprocess.DEVNULL,
             stdout=self._logs.write_end,
             stderr=self._logs.write_end,
             start_new_session=True,
+            pass_fds=() if channel is None else (channel,),
         )
 
     def _await_exit(self) -> None:
@@ -189,9 +219,11 @@ class Sandbox:
         self._kill_group()
         self._limits.close()
         returncode = self._process.wait()
+        if self._isolated and returncode > _SIGNALLED:  # what bubblewrap makes of a signal
+            returncode = _SIGNALLED - returncode
         self._exited.set()
         self._events.put(_Exited(returncode, time.monotonic()))
-        self._api.close()
+        self._close_servers()
 
     def _kill_group(self) -> None:
         # macOS refuses to signal a group of ended processes.
@@ -200,5 +232,11 @@ class Sandbox:
 
     def _close_parts(self) -> None:
         self._limits.close()
-        self._api.close()
+        self._close_servers()
         self._logs.close()
+
+    def _close_servers(self) -> None:
+        if self._api is not None:
+            self._api.close()
+        if self._relay is not None:
+            self._relay.close()

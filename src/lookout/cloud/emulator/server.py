@@ -7,11 +7,20 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
 
-from lookout.cloud.emulator import control_plane
+from lookout.cloud.emulator import control_plane, data_folder
+from lookout.cloud.emulator.checkpoints import Checkpoints
 from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig
+from lookout.cloud.emulator.event_queue import EventQueue
+from lookout.cloud.emulator.function_runner import FunctionRunner
 from lookout.cloud.emulator.host import FunctionHost
+from lookout.cloud.emulator.isolation import check_isolation
+from lookout.cloud.emulator.journal import Journal
 from lookout.cloud.emulator.limits import choose_limiter
+from lookout.cloud.emulator.ministack_functions import MinistackFunctions
+from lookout.cloud.emulator.workspace import identity as identity_of
 from lookout.cloud.emulator.workspace import workspace
 from lookout.errors import PortInUseError
 
@@ -19,24 +28,64 @@ _BACKLOG = 128
 
 # How long requests in progress may take to end, and then the server itself.
 _GRACE_S = 0.5
-_END_S = 1.5
+_END_S = 1.0
 
 
-def run(config: EmulatorConfig, on_ready: Callable[[str], None]) -> None:
+def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
     """See ``lookout.cloud.emulator.serve``."""
     control_plane.check_installed()
-    with _bound(config.port) as listener, workspace() as folder:
+    with ExitStack() as parts:
+        data = parts.enter_context(data_folder.locked(config.data))
+        listener = parts.enter_context(_bound(config.port))
+        folder = parts.enter_context(workspace())
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        control_plane.configure(os.environ, endpoint, config.region)
+        if data:
+            data_folder.tell_endpoint(data, endpoint)
+        control_plane.configure(os.environ, endpoint, config)
+        identity = identity_of(os.getpid())
         limiter = choose_limiter(cpu_limits=config.cpu_limits)
-        host = FunctionHost(limiter, config.concurrency, config.idle_s, init_limit_s=config.init_limit_s)
-        try:
-            runner = control_plane.FunctionRunner(host, folder, endpoint, config.region)
-            about = {"limiter": limiter.name, "region": config.region, "account": ACCOUNT}
-            app = control_plane.application(runner, about)
-            _run_until_stopped(app, listener, host, lambda: on_ready(endpoint))
-        finally:
-            host.close()
+        if config.isolate:
+            check_isolation(limiter)
+        journal = parts.enter_context(closing(Journal(data_folder.events_file(data))))
+        checkpoints = Checkpoints(partial(control_plane.save_state, data), journal) if data else None
+        if checkpoints:
+            parts.callback(checkpoints.close)
+        host = FunctionHost(limiter, config.idle_s, init_limit_s=config.init_limit_s, isolated=config.isolate)
+        changed = checkpoints.changed if checkpoints else _nothing
+        runner = FunctionRunner(host, folder, endpoint, config.region)
+        functions = MinistackFunctions(runner, changed)
+        events = EventQueue(journal, functions, config.concurrency, config.retry_base_s)
+        parts.callback(events.join)
+        parts.callback(host.close)
+        parts.callback(events.close)
+
+        def about() -> dict[str, object]:
+            settings = {
+                "limiter": limiter.name,
+                "region": config.region,
+                "account": ACCOUNT,
+                "isolated": config.isolate,
+            }
+            now = {"sandboxes": host.sandboxes(), "events": journal.pending()}
+            return {**settings, "data": data and str(data), "process": identity, **now}
+
+        app = control_plane.application(functions, events, about, changed)
+
+        def ready() -> None:
+            events.start()  # what waited is given to functions that find the services there
+            if checkpoints:
+                checkpoints.start()
+            on_ready(endpoint, limiter.name)
+
+        def stop() -> None:
+            events.close()
+            host.close()  # ends the requests that wait for functions
+
+        _run_until_stopped(app, listener, ready, stop)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _bound(port: int) -> socket.socket:
@@ -55,15 +104,15 @@ def _bound(port: int) -> socket.socket:
 
 
 def _run_until_stopped(
-    app: control_plane.App, listener: socket.socket, host: FunctionHost, on_ready: Callable[[], None]
+    app: control_plane.App, listener: socket.socket, on_ready: Callable[[], None], stop: Callable[[], None]
 ) -> None:
     # Not asyncio.run, which waits for ministack's worker threads at the end.
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(_serve(app, listener, host, on_ready))
+    loop.run_until_complete(_serve(app, listener, on_ready, stop))
 
 
 async def _serve(
-    app: control_plane.App, listener: socket.socket, host: FunctionHost, on_ready: Callable[[], None]
+    app: control_plane.App, listener: socket.socket, on_ready: Callable[[], None], stop: Callable[[], None]
 ) -> None:
     from hypercorn.asyncio import serve  # ministack patches it on import
     from hypercorn.config import Config
@@ -82,7 +131,7 @@ async def _serve(
         """Hypercorn waits for this to end the server, and only when it answers."""
         await asyncio.to_thread(on_ready)
         await stopped.wait()
-        host.close()  # ends the requests that wait for functions
+        await asyncio.to_thread(stop)
 
     server = asyncio.create_task(serve(app, config, shutdown_trigger=until_stopped))  # type: ignore[arg-type]
     stopping = asyncio.create_task(stopped.wait())

@@ -1,13 +1,15 @@
-"""The emulator's folder of temporary files, told apart by the emulator's process, so that it can be swept."""
+"""The emulator's folder of temporary files, told apart by its process so that it can be swept; and who is who."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _PREFIX = "lookout-emulator-"
 
@@ -37,3 +39,20 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True  # somebody else's
     return True
+
+
+def identity(pid: int) -> dict[str, Any] | None:
+    """A process, told from others that had or will have its number; None where it is not there."""
+    try:
+        # What is before the bracket is the program's name, which may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        state, began = fields[0], fields[19]
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return None
+        command = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split(maxsplit=1)
+        if len(told) < 2:
+            return None
+        state, began = told[0], told[1].strip()
+    return None if state.startswith("Z") else {"pid": pid, "began": began}

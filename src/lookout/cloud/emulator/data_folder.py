@@ -1,0 +1,80 @@
+"""The folder that keeps what an emulator holds: one emulator at a time.
+
+::
+
+    DIR/lock          held by the emulator that runs; the address where it answers
+    DIR/log           what it says, where it runs in the background
+    DIR/state/        the control plane's, a file for each service
+    DIR/objects/      the objects in buckets
+    DIR/events.db     events that wait for their functions: see ``journal``
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lookout.errors import FolderInUseError, UsageError
+
+# An emulator that was just killed may have left a child that writes its last state.
+_PATIENCE_S = 2.0
+_PAUSE_S = 0.05
+
+
+@contextmanager
+def locked(folder: Path | None) -> Iterator[Path | None]:
+    """Have a folder for this process, made where it is missing; nothing to do for None.
+
+    Raises ``FolderInUseError`` where another emulator has it, ``UsageError`` where it can't be used.
+    """
+    if folder is None:
+        yield None
+        return
+    folder = folder.absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"{folder} can't keep the emulator's data: {error.strerror}") from error
+    try:
+        _lock(descriptor, folder)
+        yield folder
+    finally:
+        os.close(descriptor)
+
+
+def tell_endpoint(folder: Path, endpoint: str) -> None:
+    """Note in a locked folder where its emulator answers."""
+    (folder / "lock").write_text(endpoint)
+
+
+def told_endpoint(folder: Path) -> str | None:
+    """Where the emulator answers, or answered, that has a folder; None where there was none."""
+    try:
+        return (folder / "lock").read_text() or None
+    except OSError:
+        return None
+
+
+def events_file(folder: Path | None) -> Path | None:
+    """Where events are kept in a data folder; None, in memory."""
+    return None if folder is None else folder / "events.db"
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline_s:
+                raise FolderInUseError(
+                    f"another emulator keeps its data in {folder}: stop it, or choose another folder with --data"
+                ) from error
+            time.sleep(_PAUSE_S)
+        else:
+            return
