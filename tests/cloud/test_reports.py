@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from lookout.cloud.emulator.report import host_line
 from lookout.cloud.reports import Invocation, parse_report, wait_for_reports
 
 # The line as FACTS and AWS's documentation have it, tabs and all.
@@ -35,6 +36,12 @@ class Logs:
     def paginate(self, **_: object) -> list[dict]:
         self.looks += 1
         return [{"events": [{"message": line} for line in self.lines[: self.looks]]}]
+
+
+def test_what_the_machine_could_not_give_is_marked():
+    logs = Logs(host_line("7f", 5.8, 2), COLD, WARM)
+    found = wait_for_reports(logs, "group", ["7f", "80"], since=0, sleep=lambda _: None)
+    assert [found[key].oversubscribed for key in ("7f", "80")] == [True, False]
 
 
 def test_late_lines_are_waited_for():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,9 +21,16 @@ _LINE = re.compile(
 )
 
 
+# The emulator's own line, before REPORT, of an invocation that wanted more of the machine than it has.
+_HOST = re.compile(r"LOOKOUT_HOST REPORT RequestId: (?P<request_id>\S+)\s+Oversubscribed")
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One invocation, as Lambda reports it. ``init_ms`` is there for a cold start alone."""
+    """One invocation, as Lambda reports it. ``init_ms`` is there for a cold start alone.
+
+    ``oversubscribed``: the emulator's machine could not give it its share of CPU, so that it took too long.
+    """
 
     request_id: str
     duration_ms: float
@@ -31,6 +38,7 @@ class Invocation:
     memory_mb: int
     used_mb: int
     init_ms: float | None = None
+    oversubscribed: bool = False
 
 
 def parse_report(line: str) -> Invocation | None:
@@ -82,6 +90,11 @@ def _read(logs: CloudWatchLogsClient, log_group: str, since: float) -> dict[str,
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=log_group, startTime=int(since * 1000), filterPattern='"REPORT RequestId"'
     )
-    lines = (event["message"] for page in pages for event in page["events"])
-    invocations = (parse_report(line) for line in lines)
-    return {invocation.request_id: invocation for invocation in invocations if invocation}
+    found: dict[str, Invocation] = {}
+    oversubscribed: set[str] = set()
+    for line in (event["message"] for page in pages for event in page["events"]):
+        if host := _HOST.search(line):
+            oversubscribed.add(host["request_id"])
+        elif invocation := parse_report(line):
+            found[invocation.request_id] = invocation
+    return {key: replace(invocation, oversubscribed=key in oversubscribed) for key, invocation in found.items()}

@@ -69,13 +69,12 @@ def init_report_line(outcome: Outcome, init_ms: float, phase: str) -> str:
 
 
 def host_line(request_id: str, share: float, cores: int) -> str:
-    """Our own line, beside REPORT: the invocation wanted more of this machine than it has, so its duration is too long.
+    r"""Our own line, before REPORT: the invocation wanted more of this machine than it has, so that it took too long.
 
     >>> host_line("id", 5.788, 2)
-    'LOOKOUT_HOST {"requestId": "id", "oversubscribed": true, "share": 5.788, "cores": 2}'
+    'LOOKOUT_HOST REPORT RequestId: id\tOversubscribed: 5.788 of 2 cores'
     """
-    told = {"requestId": request_id, "oversubscribed": True, "share": round(share, 3), "cores": cores}
-    return f"LOOKOUT_HOST {json.dumps(told)}"
+    return f"LOOKOUT_HOST REPORT RequestId: {request_id}\tOversubscribed: {share:.3f} of {cores} cores"
 
 
 def _status_fields(outcome: Outcome) -> list[str]:
