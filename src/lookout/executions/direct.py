@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from dataclasses import replace
 
 from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.stack import Deployment
@@ -31,7 +32,7 @@ class DirectExecution:
         payload = json.dumps(request_document(str(uuid.uuid4()), data)).encode()
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise UsageError(
-                f"{name} makes a payload of {len(payload):,} bytes, and Lambda takes {MAX_PAYLOAD_BYTES:,}: "
+                f"the image makes a payload of {len(payload):,} bytes, and Lambda takes {MAX_PAYLOAD_BYTES:,}: "
                 "use the execution remote"
             )
         with aws_errors(f"invoking {self._function} with {name}"):
@@ -40,7 +41,8 @@ class DirectExecution:
         elapsed_ms = (time.perf_counter() - start) * 1000
         if "FunctionError" in answer:
             raise ExecutionError(f"the function failed on {name}: {document.get('errorMessage', document)}")
-        return read_answer(document, elapsed_ms, f"the function {self._function}")
+        found = read_answer(document, elapsed_ms, f"the function {self._function}")
+        return replace(found, request_id=answer["ResponseMetadata"]["RequestId"])
 
     def close(self) -> None:
         """See ``Execution``."""
