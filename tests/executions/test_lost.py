@@ -110,13 +110,13 @@ def test_a_function_that_fails_and_is_tried_again(world: World, deployment: Depl
 
 def test_a_function_that_failed_for_good(world: World, deployment: Deployment):
     queue = FailureQueue(world.account.queues, deployment.failure_queue)
-    before = len(list(queue.read()))
     keys: list[str] = []
     with function_that("raise ValueError('out of luck')", world, deployment):
         execution = RemoteExecution(world.account, deployment, 0.1)
         with pytest.raises(ResultTimeoutError):
             execution.detect_noted(PICTURE, "a.jpg", keys.append)
-        wait_for(lambda: len(list(queue.read())) > before)
+        place = (deployment.bucket, keys[0])
+        wait_for(lambda: any(place in failure.objects for failure in queue.read()))
         with pytest.raises(ResultTimeoutError, match="failed on it 3 times, at last with ValueError: out of luck"):
             execution.detect_noted(PICTURE, "a.jpg", keys.append, earlier=keys[0])
         execution.close()

@@ -74,7 +74,7 @@ def _footer(report: Report) -> Iterable[str]:
     if report.cold_starts:
         yield f"Cold starts: {report.cold_starts}, in rows of their own."
     if report.unreported:
-        yield f"Left out for want of a REPORT line: {report.unreported} remote samples."
+        yield f"Left out for want of a REPORT line: {report.unreported} offloaded samples."
     yield from report.warnings
     for failure in report.failures:
         yield f"Failed ({failure.execution}): {failure.image}: {failure.error}"

@@ -1,6 +1,6 @@
 """Waiting for items to appear in the table: one reader for all who wait, a hundred keys a request.
 
-A thread reads while anybody waits, and rests while nobody does. Its looks at one image are spaced as ``pace.py``
+A thread reads while anybody waits. Its looks at one image are spaced as ``pace.py``
 says; a look takes along all images whose look is nearly due. What a read leaves out for want of capacity
 (``UnprocessedKeys``), and a throttled read, are asked for again after a pause that grows: the table is busy then, and
 the results are still to come. Any other error is the error of those who were looked for.
@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from lookout.cloud.account import aws_errors
 from lookout.cloud.items import KEY, Outcome, from_item
-from lookout.errors import LookoutError
+from lookout.errors import ExecutionError, LookoutError
 from lookout.executions.pace import Pace
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ class TableReader:
     """Reads a table's items as they are waited for. May be used by many threads at once."""
 
     def __init__(
-        self, dynamodb: DynamoDBClient, table: str, clock: Callable[[], float] = time.monotonic, *, started: bool = True
+        self,
+        dynamodb: DynamoDBClient,
+        table: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        threaded: bool = True,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
@@ -60,18 +65,17 @@ class TableReader:
         self._wanted: dict[str, list[_Wanted]] = {}
         self._changed = threading.Condition()
         self._busy_pause_s = 0.0
-        self._started = not started  # a test looks by itself
-        self._closed = False
+        self._threaded, self._running = threaded, False
 
     def expect(self, url: str, since_s: float) -> Future[Outcome]:
         """The item of an image, whose upload ended at ``since_s`` by the clock; give it back with ``forget``."""
         wanted = _Wanted(url, since_s, since_s + self._pace.first_look_s())
         with self._changed:
-            if not self._started:
-                self._started = True
-                threading.Thread(target=self._run, daemon=True, name="table-reader").start()
             self._wanted.setdefault(url, []).append(wanted)
             self._changed.notify()
+            if self._threaded and not self._running:
+                self._running = True
+                threading.Thread(target=self._run, daemon=True, name="table-reader").start()
         return wanted.found
 
     def forget(self, url: str, found: Future[Outcome]) -> None:
@@ -82,6 +86,7 @@ class TableReader:
                 self._wanted[url] = left
             else:
                 self._wanted.pop(url, None)
+            self._changed.notify()
 
     def wait(self, url: str, since_s: float, timeout_s: float) -> Outcome | None:
         """The item of an image, None where it isn't there in time. Raises as reading does."""
@@ -100,10 +105,10 @@ class TableReader:
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def close(self) -> None:
-        """End the thread. Who still waits does so to its time-out."""
+        """Let nobody wait any more."""
         with self._changed:
-            self._closed = True
-            self._changed.notify()
+            urls = list(self._wanted)
+        self._fail(urls, ExecutionError("what was waited for is no longer looked for: the execution was closed"))
 
     def look(self) -> float | None:
         """Look for what is due; the seconds to the next look, None where nobody waits."""
@@ -118,11 +123,13 @@ class TableReader:
             return self._next_s()
 
     def _run(self) -> None:
+        """Look while anybody waits; a thread more is begun when somebody does again."""
         while True:
             with self._changed:
-                while not self._closed and ((next_s := self._next_s()) is None or next_s > 0):
+                while (next_s := self._next_s()) and next_s > 0:
                     self._changed.wait(next_s)
-                if self._closed:
+                if next_s is None:
+                    self._running = False
                     return
             self.look()
 
@@ -196,3 +203,4 @@ class TableReader:
             for url in urls:
                 for wanted in self._wanted.pop(url, []):
                     wanted.found.set_exception(error)
+            self._changed.notify()
