@@ -52,3 +52,19 @@ def test_reduced_decoding():
     assert title == "yolo-fastest-1.1-xl.cfg, 2 photographs enlarged 3 times"
     assert full.startswith("  margin 2     by 2     full     AP 0.")
     assert reduced.startswith("  margin 2     by 2     reduced  AP 0.")
+
+
+def test_reference(tmp_path: Path):
+    pytest.importorskip("ministack", reason="the extra emulator is not installed")
+    cfg = tmp_path / "tiny.cfg"
+    cfg.write_text(CFG.replace("classes=3", "classes=80").replace("filters=24", "filters=255"))
+    pictures = make_pictures(tmp_path / "pictures", 2)
+    # SIZE is the reference's own, and so is the network's input here.
+    cfg.write_text(cfg.read_text().replace("width=64", "width=416").replace("height=64", "height=416"))
+    options = ["--onnx", "--memory", 512, 1769]
+    lines = run("reference.py", "--cfg", cfg, "--images", pictures, *options)
+    starts = ["published, 512 MB", "reference, 512 MB", "lookout, 512 MB", "reference, 1769 MB", "lookout, 1769 MB"]
+    assert [line[:24].strip() for line in lines[2:7]] == starts
+    assert all(line.split()[-1] == "2" for line in lines[3:7])
+    assert lines[7].startswith("reference: duration x memory, of that at 512 MB: 512 MB 1.00, 1769 MB ")
+    assert "against the published mean" in lines[9]

@@ -51,7 +51,7 @@ def test_every_command_has_help(command: tuple[str, ...]):
 
 
 def test_no_short_help_is_cut():
-    for command in ((), ("models",)):
+    for command in ((), ("models",), ("stack",)):
         assert "..." not in run(*command, "--help", COLUMNS="80").stdout.partition("Commands:")[2]
 
 

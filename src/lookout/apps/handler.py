@@ -16,18 +16,17 @@ What becomes of an object:
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import cv2
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from lookout.apps.function_log import Log, start_logging
 from lookout.apps.function_memory import free_bytes
@@ -48,11 +47,9 @@ if TYPE_CHECKING:
 # Lambda gives a function memory / 1769 MB of a vCPU.
 _MB_PER_VCPU = 1769
 
-# A service that does not answer is given up while there is time left to say so: a function has 15 s by default.
-_CLIENTS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
-
 # Of an event with many faults the first few are told; the log has them all.
 _TOLD_FAULTS = 3
+_TOLD_CHARACTERS = 500
 
 _DELETED = {"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}  # the last: a version that only marks a deletion
 _CHANGED = {"PreconditionFailed", "412"}
@@ -73,12 +70,15 @@ class Function:
 
     @staticmethod
     def of_environment(environment: Mapping[str, str]) -> Function:
-        """The function that the environment describes, its detector warmed up."""
+        """The function that the environment describes, its detector warmed up.
+
+        The network comes first: to load it takes three times its size for a moment, which AWS's clients then need
+        not add to. That moment is a function's peak of memory.
+        """
         memory_mb = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _MB_PER_VCPU))
         # More threads than the CPU share has cores would only wait for each other.
         threads = max(1, memory_mb // _MB_PER_VCPU)
         cv2.setNumThreads(threads)
-        s3, dynamodb = boto3.client("s3", config=_CLIENTS), boto3.client("dynamodb", config=_CLIENTS)
         detector = open_detector(
             Model.open(Path(environment["LOOKOUT_MODEL"])),
             environment["LOOKOUT_ENGINE"],
@@ -86,6 +86,7 @@ class Function:
             selection=Selection(float(environment["LOOKOUT_CONFIDENCE"]), float(environment["LOOKOUT_IOU"])),
         )
         detector.warm_up()
+        s3, dynamodb = _clients()
         # Only now that all else has its memory is it known how much an image may take.
         within = limits.within(free_bytes(memory_mb))
         detector = Detector(detector.model, detector.engine, detector.selection, within)
@@ -102,7 +103,10 @@ class Function:
         if (records := records_of(event)) is not None:
             return self._process(records, request_id)
         if isinstance(event, Mapping) and ("detail-type" in event or "requestContext" in event):
-            raise UsageError("this event is neither S3's nor an image in JSON: see lookout stack for what may be sent")
+            raise UsageError(
+                "this event is neither S3's nor an image: let the bucket start the function, "
+                'or send {"id": "...", "image_data": "<base64>"}'
+            )
         return self._answer(event, request_id)
 
     def _answer(self, document: object, request_id: str) -> dict[str, Any]:
@@ -113,12 +117,16 @@ class Function:
         except (UsageError, ImageError) as error:
             self._log.warning("direct", request_id, status="failed", error=str(error))
             return problem_document(error.http_status, type(error).__name__, str(error))
+        except Exception as error:
+            self._log.error("direct", request_id, status="fault", **_fault(error))
+            raise
         self._log.info("direct", request_id, status="done", **_figures(result, len(data), result.timings))
         return answer_document(image_id, result)
 
     def _process(self, records: Sequence[object], request_id: str) -> dict[str, Any]:
         """All objects of an event, each by itself: of those that can be dealt with, none waits for another."""
-        processed, faults = 0, []
+        processed = 0
+        faults: list[str] = []
         for number, record in enumerate(records, 1):
             place = f"record {number}"
             try:
@@ -129,10 +137,11 @@ class Function:
                 self._take(created, place, request_id)
                 processed += 1
             except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
-                faults.append((place, error))
-                self._log.error("object", request_id, url=place, status="fault", error=_described(error))
+                # In words: the error itself would hold on to the image.
+                faults.append(f"{place}: {_described(error)}")
+                self._log.error("object", request_id, url=place, status="fault", **_fault(error))
         if faults:
-            raise _unfinished(faults, len(records)) from faults[0][1]
+            raise _unfinished(faults, len(records))
         return {"processed": processed}
 
     def _take(self, created: ObjectCreated, url: str, request_id: str) -> None:
@@ -142,7 +151,7 @@ class Function:
             return
         start = time.perf_counter()
         stored = self._store(outcome)
-        figures["store_ms"] = _milliseconds_since(start)
+        figures["timings_ms"] = {**figures.get("timings_ms", {}), "store": _milliseconds_since(start)}
         told = self._log.warning if outcome.error else self._log.info
         status = "failed" if outcome.error else "done"
         told("object", request_id, url=url, status=status, stored=stored, error=outcome.error, **figures)
@@ -177,6 +186,8 @@ class Function:
 
     def _fetch(self, created: ObjectCreated) -> bytes | None:
         """The object's bytes; None where another was put in its place. Raises ``ImageError`` where it can't be had."""
+        from botocore.exceptions import ClientError
+
         if created.size_bytes is not None:
             self._detector.limits.check_bytes(created.size_bytes)
         wanted: GetObjectRequestTypeDef = {"Bucket": created.bucket, "Key": created.key}
@@ -201,6 +212,8 @@ class Function:
 
     def _store(self, outcome: Outcome) -> bool:
         """Write the item; False where the table has this event's, or a later one's, already."""
+        from botocore.exceptions import ClientError
+
         try:
             self._dynamodb.put_item(**put_arguments(self._table, outcome))
         except ClientError as error:
@@ -215,6 +228,15 @@ def handle(event: object, context: Any) -> dict[str, Any]:
     return _function()(event, context.aws_request_id)
 
 
+def _clients() -> tuple[S3Client, DynamoDBClient]:
+    """AWS's clients, which give up a service that does not answer while there is time to say so: 15 s by default."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
+    return boto3.client("s3", config=config), boto3.client("dynamodb", config=config)
+
+
 def _figures(result: Result, size_bytes: int, timings_ms: Mapping[str, float]) -> dict[str, Any]:
     """What a line of the log tells of an image that was looked at."""
     return {
@@ -225,14 +247,19 @@ def _figures(result: Result, size_bytes: int, timings_ms: Mapping[str, float]) -
     }
 
 
-def _unfinished(faults: Sequence[tuple[str, Exception]], records: int) -> UnfinishedError:
-    told = "; ".join(f"{place}: {_described(error)}" for place, error in faults[:_TOLD_FAULTS])
-    more = "; ..." if len(faults) > _TOLD_FAULTS else ""
+def _unfinished(faults: Sequence[str], records: int) -> UnfinishedError:
+    told = "; ".join(faults[:_TOLD_FAULTS])
+    more = f"; and {len(faults) - _TOLD_FAULTS} more" if len(faults) > _TOLD_FAULTS else ""
     return UnfinishedError(f"{len(faults)} of {records} objects could not be dealt with: {told}{more}")
 
 
+def _fault(error: Exception) -> dict[str, str]:
+    """What a line of the log tells of an error that nobody expected."""
+    return {"error": _described(error), "trace": "".join(traceback.format_exception(error))}
+
+
 def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}"[:_TOLD_CHARACTERS]
 
 
 def _milliseconds_since(start: float) -> float:
@@ -246,4 +273,9 @@ def _function() -> Function:
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     start_logging()
-    _function()  # within Lambda's initialisation, which has all its CPU; not in the first invocation
+    # Within Lambda's initialisation, which has all its CPU; not in the first invocation. All that is made here stays:
+    # the garbage collector need not look through it, now or, at a fraction of a CPU, later.
+    gc.disable()
+    _function()
+    gc.freeze()
+    gc.enable()

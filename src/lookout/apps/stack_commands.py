@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def stack() -> None:
-    """Deploy to the cloud, look after what was deployed, and delete it.
+    """Deploy to the cloud, look after it, and delete it.
 
     AWS's own variables name the account: AWS_PROFILE, AWS_REGION or AWS_DEFAULT_REGION, AWS_ENDPOINT_URL.
     """
@@ -73,7 +73,7 @@ def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
 @options.stack_name
 @options.yes
 def down(name: str, *, yes: bool) -> None:
-    """Delete the stack, with all images in its bucket and all results in its table.
+    """Delete the stack, with all its images and results.
 
     \b
     Example: lookout stack down
@@ -105,10 +105,10 @@ def down(name: str, *, yes: bool) -> None:
 )
 @options.as_json
 def failures(name: str, *, retry: bool, limit: int, as_json: bool) -> None:
-    """List the events that the function could not deal with, or send them to it again.
+    """List what the function failed at, or send it again.
 
-    They are in the stack's failure queue, where Lambda puts what failed three times, and stay for 14 days. An image
-    that can't be read is none of them: it has its reason in the table.
+    Failures are in a queue of the stack's, where Lambda puts an event that failed three times, and stay for 14 days.
+    An image that can't be read is none of them: it has its reason in the table.
 
     \b
     Example: lookout stack failures --retry

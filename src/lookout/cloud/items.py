@@ -7,7 +7,8 @@
     lookout     M   status (done | failed), error, objects, model, engine, timings, request id, sequencer, and of the
                     object its version_id, its etag, and its key where image-url could not hold it
 
-Values are plain Python here; DynamoDB's own notation is put on and taken off at its client.
+Values are plain Python here; DynamoDB's own notation is put on and taken off at its client. boto3, which does that, is
+imported when it is first needed: the function loads its network before (see ``apps/handler.py``).
 
 DynamoDB takes keys of 2,048 bytes. S3 takes keys of 1,024, of which quoting makes up to three times as many: such a
 URL is cut after a whole character and ends in ``#sha256-<digest of the key>``. A quoted key holds no ``#``, so that no
@@ -27,8 +28,6 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Any
 from urllib.parse import quote
-
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from lookout.cloud.events import comparable
 from lookout.core.detections import Detection
@@ -101,6 +100,8 @@ def put_arguments(table: str, outcome: Outcome) -> dict[str, Any]:
 
 def to_item(outcome: Outcome) -> dict[str, Any]:
     """The item, in DynamoDB's notation."""
+    from boto3.dynamodb.types import TypeSerializer
+
     details = {
         "status": "failed" if outcome.error else "done",
         "error": outcome.error,
@@ -123,6 +124,8 @@ def to_item(outcome: Outcome) -> dict[str, Any]:
 
 def from_item(item: Mapping[str, Any]) -> Outcome:
     """What an item in DynamoDB's notation tells. Raises ``CloudError`` where it is none of ours."""
+    from boto3.dynamodb.types import TypeDeserializer
+
     deserialise = TypeDeserializer().deserialize
     try:
         details = deserialise(item[DETAILS])
@@ -143,8 +146,11 @@ def from_item(item: Mapping[str, Any]) -> Outcome:
 
 
 def _best_by_label(objects: tuple[Detection, ...]) -> dict[str, float]:
-    """The highest confidence of each label; the first of a label is its best, since objects come ordered."""
-    return {detection.label: round(detection.confidence, 6) for detection in reversed(objects)}
+    """The highest confidence of each label; the first of a label is its best, since objects come ordered.
+
+    DynamoDB has no attribute without a name: a label that is empty is among the details alone.
+    """
+    return {detection.label: round(detection.confidence, 6) for detection in reversed(objects) if detection.label}
 
 
 def _decimals(value: Any) -> Any:

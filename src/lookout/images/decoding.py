@@ -82,14 +82,15 @@ def _decode_jpeg(data: bytes, input_format: InputFormat | None, limits: ImageLim
 
 
 def _jpeg_memory_bytes(header: jpeg.Header, by: int) -> int:
-    """What decoding takes: the reduced pixels, once more where they are turned, and the coefficients.
+    """The most that decoding takes: the reduced pixels twice, or once beside the coefficients.
 
-    Those of a picture in several scans (a progressive one) are all kept, two bytes each, however small it becomes.
+    OpenCV hands over a copy of them, and to turn them makes another, when the first is gone. Coefficients are kept of
+    a picture in several scans (a progressive one), two bytes each of full size, however small it becomes.
     """
     (reduced_width, reduced_height), (width, height) = reduced_wh(header.stored_wh, by), header.stored_wh
-    copies = 2 if header.orientation in _TURNS else 1
-    kept = 2 * header.components if header.in_scans else 0
-    return 3 * copies * reduced_width * reduced_height + kept * width * height
+    pixels_bytes = 3 * reduced_width * reduced_height
+    coefficients_bytes = 2 * header.components * width * height if header.in_scans else 0
+    return pixels_bytes + max(pixels_bytes, coefficients_bytes)
 
 
 def _upright(stored: ImageArray, orientation: int) -> ImageArray:

@@ -44,7 +44,7 @@ class ImageLimits:
             width, height = size_wh
             raise ImageError(
                 f"to decode the image of {width} x {height} pixels takes {_mb(needed_bytes)} MB of memory, and there "
-                f"are {_mb(self.max_memory_bytes)} for it: send a smaller one, or give the function more"
+                f"are {_mb(self.max_memory_bytes)} for it: send a smaller one, or give more memory"
             )
 
 

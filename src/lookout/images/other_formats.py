@@ -39,7 +39,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 _WHITE = (255, 255, 255)
 _STRIP_PIXELS = 1 << 20
 # The most memory that decoding takes, for each pixel: Pillow's picture, ours, and ours turned upright.
-_BYTES_A_PIXEL_OF_MOST, _BYTES_A_PIXEL = 8, {"WebP": 20}
+_BYTES_A_PIXEL_OF_MOST, _BYTES_A_PIXEL = 8, {"WebP": 17}
 _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 0x0112, 0x0142, 0x0143
 
 _NOWHERE = logging.NullHandler()
