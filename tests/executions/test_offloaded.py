@@ -116,7 +116,7 @@ def test_what_the_function_would_refuse_is_not_uploaded():
 
 
 def test_an_image_too_large_for_a_direct_call_is_refused_with_the_remedy():
-    execution = DirectExecution(SimpleNamespace(functions=None), DEPLOYMENT)
+    execution = DirectExecution(SimpleNamespace(functions_within=lambda _: None), DEPLOYMENT)
     with pytest.raises(UsageError, match="use the execution remote"):
         execution.detect(bytes(5 * 1024 * 1024), "a.jpg")
 

@@ -68,6 +68,7 @@ def emulated_cloud(comparison: Comparison, emulator: dict[str, Any]) -> Cloud:
         iou=comparison.iou,
         memory_mb=comparison.memory_mb,
         timeout_s=comparison.timeout_s,
+        input=comparison.model.input_format.described(),
     )
     deployment = Stack(account, comparison.stack).up(settings)
     description = {"emulated": True, **(describe_emulator(emulator["url"]) or {})}

@@ -23,7 +23,9 @@ class DirectExecution:
     name = "direct"
 
     def __init__(self, account: Account, deployment: Deployment) -> None:
-        self._functions = account.functions
+        # Longer than the function may take, so that what fails is the function, and not the patience.
+        timeout_s = max(60.0, 10 + float(deployment.parameters.get("Timeout", 0)))
+        self._functions = account.functions_within(timeout_s)
         self._function = deployment.function
 
     def detect(self, data: bytes, name: str = "image") -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lookout.core.detections import Detection
 
@@ -48,6 +48,7 @@ class Execution(Protocol):
         ...
 
 
+@runtime_checkable
 class UploadingExecution(Execution, Protocol):
     """An execution that puts the image somewhere first, where its result can be found later, too."""
 
