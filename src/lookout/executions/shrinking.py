@@ -15,7 +15,7 @@ from lookout.core.framing import Framing, InputFormat
 from lookout.errors import UsageError
 from lookout.executions.protocol import Answer, Execution, UploadingExecution
 
-# Measured by benchmarks/shrinking.py, with the others.
+# Measured by benchmarks/shrinking.py, with others: docs/shrinking.md.
 QUALITY = 90
 MARGIN = 1.0
 
