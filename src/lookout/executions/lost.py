@@ -95,8 +95,7 @@ class Search:
 
     def complaint(self, since_ms: int) -> str | None:
         """The last error that the function's log tells of, None where there is none."""
-        complaints = _read(self._lines(since_ms), None).complaints
-        return complaints[-1] if complaints else None
+        return _telling(_read(self._lines(since_ms), None).complaints)
 
     def _given_up(self, key: str) -> Lost | None:
         place = (self._deployment.bucket, key)
@@ -123,11 +122,10 @@ class Search:
         if running := suspects - log.ended:
             ids = ", ".join(sorted(running)[:3])
             return Lost("running", f"the function is still running (request {ids}): allow it more with --timeout")
-        complaints = [log.complaint_of[one] for one in sorted(log.named) if one in log.complaint_of] or log.complaints
-        if complaints:
+        own = [log.complaint_of[one] for one in sorted(log.named) if one in log.complaint_of]
+        if complaint := _telling(own or log.complaints):
             return Lost(
-                "failing",
-                f"the function failed, and Lambda may try again; the log group {group} says: {complaints[-1]}",
+                "failing", f"the function failed, and Lambda may try again; the log group {group} says: {complaint}"
             )
         return Lost(
             "not started",
@@ -142,6 +140,12 @@ class Search:
                 logGroupName=log_group, startTime=since_ms - _SKEW_MS
             )
             return [event["message"] for event in islice((e for page in pages for e in page["events"]), _MOST_LINES)]
+
+
+def _telling(complaints: Sequence[str]) -> str | None:
+    """The last error of them; where there is none, the last line that tells that there was one."""
+    errors = [complaint for complaint in complaints if complaint.startswith("[ERROR]")] or complaints
+    return errors[-1] if errors else None
 
 
 def _reason(failure: Failure) -> str:
