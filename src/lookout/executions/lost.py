@@ -35,6 +35,7 @@ _MOST_FAILURES = 1_000
 _REQUEST_ID = re.compile(r'(?:RequestId: |"request_id": ")([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})')
 # Of a quoted key so much tells it from others: ``images/<id>/`` and a little; a long one is cut in the log.
 _TELLING = 100
+_ERROR = "[ERROR]"
 _BAD_ENDS = ("Status: error", "Status: timeout")
 
 
@@ -144,7 +145,7 @@ class Search:
 
 def _telling(complaints: Sequence[str]) -> str | None:
     """The last error of them; where there is none, the last line that tells that there was one."""
-    errors = [complaint for complaint in complaints if complaint.startswith("[ERROR]")] or complaints
+    errors = [complaint for complaint in complaints if complaint.startswith(_ERROR)] or complaints
     return errors[-1] if errors else None
 
 
@@ -168,15 +169,16 @@ def _read(lines: Iterable[str], key: str | None) -> _Invocations:
             told.ended.add(request_id)
         if url_part and url_part in line and request_id:
             told.named.add(request_id)
-        if line.startswith("[ERROR]") or any(end in line for end in _BAD_ENDS):
+        if _ERROR in line or any(end in line for end in _BAD_ENDS):
             _complain(told, line, request_id)
     return told
 
 
 def _complain(told: _Invocations, line: str, request_id: str | None) -> None:
-    complaint = " ".join(line.splitlines()[0].split())
+    # The runtime client's own line may follow a library's remark without a break.
+    complaint = " ".join(line[max(0, line.find(_ERROR)) :].splitlines()[0].split())
     known = told.complaint_of.get(request_id or "", "")
-    if known.startswith("[ERROR]") and not complaint.startswith("[ERROR]"):
+    if known.startswith(_ERROR) and not complaint.startswith(_ERROR):
         return  # the REPORT line says less than the error before it
     told.complaints.append(complaint)
     if request_id:
