@@ -30,6 +30,7 @@ from lookout.cloud.account import Account, account_of_emulator
 from lookout.cloud.items import image_url
 from lookout.cloud.reports import Invocation, parse_report
 from lookout.cloud.stack import Stack
+from lookout.comparison.machine import describe_machine
 from lookout.models.store import load_model
 
 MEMORY_MB = (512, 1024, 1769)

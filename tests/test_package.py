@@ -49,8 +49,8 @@ def test_the_public_names():
 def test_the_functions_handler_loads_little():
     pytest.importorskip("boto3")
     loaded = loaded_by("import lookout.apps.handler")
-    assert {"lookout.apps.handler", "lookout.detector", "boto3"} <= loaded
-    not_needed = {"flask", "click", "rich", "matplotlib", "onnx", "ministack", "awslambdaric", "gunicorn"}
+    assert {"lookout.apps.handler", "lookout.detector", "lookout.cloud.items"} <= loaded
+    not_needed = {"flask", "click", "rich", "matplotlib", "onnx", "ministack", "awslambdaric", "gunicorn", "boto3"}
     assert loaded & not_needed == set()
     parts = ("lookout.cloud.emulator", "lookout.comparison", "lookout.models.store", "lookout.models.darknet")
     assert {name for name in loaded if name.startswith(parts)} == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,17 +159,45 @@ def test_a_deleted_image_leaves_a_failed_item_and_no_failure(cloud: Cloud):
     assert cloud.failures() == []
 
 
-def test_a_huge_image_leaves_a_failed_item_and_a_sandbox_that_lives(variables: dict[str, str], cfg: Path):
-    cloud = deploy("small", cfg, variables, "--memory", "256")
-    huge = cv2.imencode(".png", np.zeros((7000, 8000, 3), np.uint8))[1].tobytes()
-    cloud.put("huge.png", huge)
-    assert "8000 x 7000 pixels takes 4" in cloud.outcome("huge.png").error
-    cloud.put("next.jpg", make_picture(1))
-    assert cloud.outcome("next.jpg").error is None
-    events = cloud.account.logs.filter_log_events(logGroupName=cloud.deployment.log_group)["events"]
-    reports = [event["message"] for event in events if event["message"].startswith("REPORT")]
-    assert len(reports) == 2
-    assert ["Init Duration" in report for report in reports].count(True) == 1  # one sandbox took both
+@pytest.fixture(scope="module")
+def small(variables: dict[str, str], cfg: Path) -> Cloud:
+    return deploy("small", cfg, variables, "--memory", "256")
+
+
+OPTIONS = {".png": [], ".jpg": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], ".webp": [cv2.IMWRITE_WEBP_QUALITY, 30]}
+
+
+def picture(kind: str, megapixels: float) -> bytes:
+    """A picture of coarse noise, whose file is small."""
+    height = int((megapixels * 1e6 / 2) ** 0.5) // 20 * 20
+    coarse = np.random.default_rng(0).integers(0, 255, (height // 20, height // 10, 3), np.uint8)
+    pixels = cv2.resize(coarse, (2 * height, height), interpolation=cv2.INTER_NEAREST)
+    return cv2.imencode(kind, pixels, OPTIONS[kind])[1].tobytes()
+
+
+def reports(cloud: Cloud) -> list[str]:
+    pages = cloud.account.logs.get_paginator("filter_log_events").paginate(logGroupName=cloud.deployment.log_group)
+    messages = [event["message"] for page in pages for event in page["events"]]
+    return [message for message in messages if message.startswith("REPORT")]
+
+
+def test_a_huge_image_leaves_a_failed_item_and_a_sandbox_that_lives(small: Cloud):
+    for number, kind in enumerate([".png", ".jpg", ".webp"]):
+        small.put(f"huge{kind}", picture(kind, 45))
+        assert re.search(r"pixels takes \d+ MB of memory, and there are \d+ for it", small.outcome(f"huge{kind}").error)
+        small.put(f"next{number}", make_picture(1))
+        assert small.outcome(f"next{number}").error is None
+    assert sum("Init Duration" in report for report in reports(small)) == 1  # one sandbox took them all
+    assert small.failures() == []
+
+
+@pytest.mark.parametrize(("kind", "bytes_a_pixel"), [(".png", 8), (".jpg", 9), (".webp", 17)])
+def test_an_image_that_just_fits_does_not_break_the_sandbox(small: Cloud, kind: str, bytes_a_pixel: int):
+    small.put(f"much{kind}", picture(kind, 45))
+    free_mb = int(re.search(r"there are (\d+) for it", small.outcome(f"much{kind}").error)[1])
+    small.put(f"fits{kind}", picture(kind, 0.9 * free_mb * (1 << 20) / 1e6 / bytes_a_pixel))
+    assert small.outcome(f"fits{kind}").error is None
+    assert sum("Init Duration" in report for report in reports(small)) == 1
 
 
 def test_a_table_that_fails_leaves_a_failure_that_can_be_sent_again(variables: dict[str, str], cfg: Path):

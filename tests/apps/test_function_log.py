@@ -58,6 +58,22 @@ def test_remarks_and_warnings_become_json_with_lambdas_handler_and_without(handl
     assert answer.stderr == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="awslambdaric has wheels for Linux only")
+def test_remarks_end_their_line_under_lambdas_own_handler():
+    pytest.importorskip("awslambdaric")
+    handlers = """
+from awslambdaric import bootstrap
+bootstrap._setup_logging("TEXT", None, bootstrap.StandardLogSink())
+bootstrap._GLOBAL_AWS_REQUEST_ID = "request-1"
+"""
+    environment = {"PYTHONPATH": str(Path(lookout.__file__).parent.parent)}
+    command = [sys.executable, "-c", _REMARKS.format(handlers=handlers)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
+    remarks = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [remark["level"] for remark in remarks] == ["WARNING", "WARNING", "ERROR"]
+    assert {remark["request_id"] for remark in remarks} == {"request-1"}
+
+
 def test_what_is_free_is_what_the_process_has_not_used():
     assert 20 * MIB < peak_bytes() < 100_000 * MIB
     assert free_bytes(10_240) - free_bytes(512) == pytest.approx((10_240 - 512) * MIB, abs=8 * MIB)

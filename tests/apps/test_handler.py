@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.response import StreamingBody
 
 from helpers.tiny import CONFIDENCE, make_model, make_picture
 from lookout.apps.function_log import Log
@@ -45,6 +46,7 @@ class Bucket:
         self.objects: dict[tuple[str, str | None], bytes] = {(KEY, None): PICTURE}
         self.faults: list[Exception] = []
         self.fetched = 0
+        self.cut = 0  # how many bytes of the next object are lost on their way
 
     def get_object(self, *, Bucket: str, Key: str, VersionId: str | None = None, IfMatch: str | None = None) -> dict:  # noqa: N803
         assert Bucket == "pictures"
@@ -56,7 +58,9 @@ class Bucket:
         data = self.objects[Key, VersionId]
         if IfMatch is not None and IfMatch != f'"{etag(data)}"':
             raise client_error("PreconditionFailed")
-        return {"Body": io.BytesIO(data), "ContentLength": len(data)}
+        sent = data[: -self.cut] if self.cut else data
+        self.cut = 0
+        return {"Body": StreamingBody(io.BytesIO(sent), len(data)), "ContentLength": len(data)}
 
 
 class Table:
@@ -296,6 +300,14 @@ def test_a_network_that_fails_is_raised(world: SimpleNamespace, error: Exception
             world.function({"id": "7", "image_data": base64.b64encode(PICTURE).decode()}, "r")
     assert world.table.items == {}
     assert lines(world)[0]["level"] == "ERROR"
+
+
+def test_an_image_that_is_cut_off_on_its_way_is_fetched_again(world: SimpleNamespace):
+    world.bucket.cut = 7
+    with pytest.raises(UnfinishedError, match="IncompleteReadError"):
+        world.function(event(KEY), "first")
+    world.function(event(KEY), "again")
+    assert (outcome(world).error, outcome(world).request_id) == (None, "again")
 
 
 def test_one_object_that_fails_keeps_no_other_from_its_item_and_a_retry_doubles_nothing(world: SimpleNamespace):

@@ -11,7 +11,7 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from botocore.exceptions import ClientError
 
-from lookout.apps.failures import Found, look, print_failures, retry
+from lookout.apps.failures import Found, describe_retry, look, print_failures, retry
 from lookout.cloud.failures import Failure
 from lookout.errors import CloudError
 
@@ -97,6 +97,25 @@ def test_the_table_tells_when_which_what_and_how_often(capsys: pytest.CaptureFix
     assert "[red]\\x1b[2J" in third
     assert "an event without objects" in fourth
     assert more == "There are more: ask for them with --limit."
+
+
+@pytest.mark.parametrize(
+    ("found", "retried", "words"),
+    [
+        (Found([], more=False), 0, "The failure queue is empty: there is nothing to send again."),
+        (Found([failure(1)], more=False), 1, "Sent 1 of 1 events to the function again."),
+        (
+            Found([failure(1), failure(2, None)], more=True),
+            1,
+            "Sent 1 of 2 events to the function again.\nLeft in the queue, as Lambda did not write them: 1.\n"
+            "There are more: send them with another --retry.",
+        ),
+    ],
+)
+def test_a_retry_says_what_it_did(found: Found, retried: int, words: str):
+    assert describe_retry(found, retried, as_json=False) == words
+    document = json.loads(describe_retry(found, retried, as_json=True))
+    assert document == {"retried": retried, "left": len(found.failures) - retried, "more": found.more}
 
 
 def test_json_has_all_of_it():

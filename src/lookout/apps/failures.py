@@ -55,6 +55,21 @@ def retry(found: Found, queue: FailureQueue, functions: LambdaClient, function: 
     return len(events)
 
 
+def describe_retry(found: Found, retried: int, *, as_json: bool) -> str:
+    """What a retry did, for programs or in words."""
+    left = len(found.failures) - retried
+    if as_json:
+        return json.dumps({"retried": retried, "left": left, "more": found.more})
+    if not found.failures:
+        return "The failure queue is empty: there is nothing to send again."
+    lines = [f"Sent {retried} of {len(found.failures)} events to the function again."]
+    if left:
+        lines.append(f"Left in the queue, as Lambda did not write them: {left}.")
+    if found.more:
+        lines.append("There are more: send them with another --retry.")
+    return "\n".join(lines)
+
+
 def print_failures(found: Found) -> None:
     """The table, one line a failure."""
     table = Table("When", "Object", "Error", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)

@@ -38,7 +38,11 @@ class Log:
 
 
 class JsonFormatter(logging.Formatter):
-    """A library's remark as a line of JSON, in the form of ``Log``'s."""
+    """A library's remark as a line of JSON, in the form of ``Log``'s. ``end``: what its handler does not add itself."""
+
+    def __init__(self, end: str = "") -> None:
+        super().__init__()
+        self._end = end
 
     def format(self, record: logging.LogRecord) -> str:
         """See ``logging.Formatter``."""
@@ -48,11 +52,11 @@ class JsonFormatter(logging.Formatter):
             # Lambda's runtime client puts it on every record.
             "request_id": getattr(record, "aws_request_id", None),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage().strip(),
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps({name: value for name, value in line.items() if value is not None})
+        return json.dumps({name: value for name, value in line.items() if value}) + self._end
 
 
 def start_logging() -> None:
@@ -62,6 +66,7 @@ def start_logging() -> None:
     root = logging.getLogger()
     handlers = root.handlers or [logging.StreamHandler(sys.stdout)]
     for handler in handlers:
-        handler.setFormatter(JsonFormatter())
+        # Lambda's own handler writes what it is given, and no end of line.
+        handler.setFormatter(JsonFormatter("" if isinstance(handler, logging.StreamHandler) else "\n"))
         if handler not in root.handlers:
             root.addHandler(handler)

@@ -21,6 +21,7 @@ import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -206,7 +207,7 @@ class Function:
             if code == _ARCHIVED:
                 raise ImageError("the image is archived: restore it, and put it into the bucket anew") from error
             raise
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:  # as a context itself it would hand over a stream that nobody checks
             self._detector.limits.check_bytes(answer["ContentLength"])
             return body.read()
 

@@ -11,7 +11,6 @@ from lookout.apps import console, opening, options
 from lookout.errors import UsageError
 
 if TYPE_CHECKING:
-    from lookout.apps.failures import Found
     from lookout.cloud.account import Account
 
 
@@ -129,30 +128,13 @@ def failures(name: str, *, retry: bool, limit: int, as_json: bool) -> None:
     found = shown.look(queue, limit)
     if retry:
         retried = shown.retry(found, queue, account.functions, deployment.function)
-        left = len(found.failures) - retried
-        console.put(
-            json.dumps({"retried": retried, "left": left, "more": found.more})
-            if as_json
-            else _said(retried, found, left)
-        )
+        console.put(shown.describe_retry(found, retried, as_json=as_json))
     elif as_json:
         console.put(json.dumps(found.to_json()))
     elif found.failures:
         shown.print_failures(found)
     else:
         console.put(f"The failure queue of {name} is empty.")
-
-
-def _said(retried: int, found: Found, left: int) -> str:
-    """What a retry did, in words."""
-    if not found.failures:
-        return "The failure queue is empty: there is nothing to send again."
-    lines = [f"Sent {retried} of {len(found.failures)} events to the function again."]
-    if left:
-        lines.append(f"{left} messages are none of Lambda's, and stay in the queue.")
-    if found.more:
-        lines.append("There are more: send them with another --retry.")
-    return "\n".join(lines)
 
 
 def _function_code(account: Account, image_uri: str | None, settings: dict[str, Any]) -> tuple[str, str, str]:
