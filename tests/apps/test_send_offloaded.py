@@ -121,13 +121,13 @@ def test_the_servers_variable_alone_sends_nobody_through_it(world: World, pictur
 
 
 def test_a_large_image_is_uploaded_in_parts(world: World, tmp_path: Path):
-    (tmp_path / "large.jpg").write_bytes(make_picture(1) + bytes(9 * 1024 * 1024))
+    (tmp_path / "in parts.jpg").write_bytes(make_picture(1) + bytes(9 * 1024 * 1024))
     (tmp_path / "small.jpg").write_bytes(make_picture(1))
     answer = run("send", str(tmp_path), "--execution", "remote", "--json", **world.variables)
     assert answer.returncode == 0, answer.stderr
     large, small, _ = lines_of(answer.stdout)
     assert large["objects"] == small["objects"]
-    (stored,) = (o for o in objects_in(world) if o["Key"].endswith("/large.jpg"))
+    (stored,) = (o for o in objects_in(world) if o["Key"].endswith("/in parts.jpg"))
     assert stored["ETag"].strip('"').endswith("-2")
 
 
