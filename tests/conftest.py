@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from helpers.world import World, running_world
 
 settings.register_profile("lookout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lookout")
@@ -20,3 +23,12 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def world(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An emulator with a stack, and a server that offloads to it, for all tests that leave them as they are."""
+    for name, extra in (("ministack", "emulator"), ("awslambdaric", "emulator"), ("gunicorn", "server")):
+        pytest.importorskip(name, reason=f"the extra {extra} is not installed")
+    with running_world(tmp_path_factory.mktemp("world")) as world:
+        yield world

@@ -92,3 +92,15 @@ def test_reference(tmp_path: Path):
     assert all(line.split()[-1] == "2" for line in lines[3:7])
     assert lines[7].startswith("reference: duration x memory, of that at 512 MB: 512 MB 1.00, 1769 MB ")
     assert "against the published mean" in lines[9]
+
+
+def test_shrinking():
+    pytest.importorskip("faster_coco_eval", reason="faster-coco-eval is not installed")
+    pytest.importorskip("ministack", reason="the extra emulator is not installed")
+    options = ["--images", 2, "--models", "yolo-fastest-1.1-xl.cfg", "--qualities", 90, "--margins", 1, "--enlarge", 3]
+    _, title, asis, shrunk = run("shrinking.py", "--shared", shared("coco").parent, *options)
+    assert title == "yolo-fastest-1.1-xl.cfg, 2 photographs enlarged 3 times"
+    assert asis.startswith("  as it is")
+    assert shrunk.startswith("  quality 90, margin 1")
+    kilobytes = [float(line.partition(" kB")[0].split()[-1]) for line in (asis, shrunk)]
+    assert kilobytes[1] < kilobytes[0] / 4

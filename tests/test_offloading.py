@@ -219,22 +219,32 @@ def compare(pictures: Path, cfg: Path, out: Path, *more: str) -> tuple[str, ...]
 
 
 @needs_proc
-def test_compare_measures_both_executions_and_leaves_nothing(world: dict, cfg: Path, pictures: Path, tmp_path: Path):
-    answer = run(*compare(pictures, cfg, tmp_path / "out", "--executions", "in-process,local,remote"), **world)
+def test_compare_measures_all_executions_and_leaves_nothing(world: dict, cfg: Path, pictures: Path, tmp_path: Path):
+    answer = run(*compare(pictures, cfg, tmp_path / "out", "--executions", "in-process,local,remote,direct"), **world)
     assert answer.returncode == 0, answer.stderr
     report = json.loads(answer.stdout)
     rows = {(row["task"], row["metric"]): row for row in report["rows"]}
+    # While the remote execution's sandbox is still finishing, a direct call gets one of its own.
+    cold = {name: rows.get((f"{name} cold start", "Duration"), {"n": 0})["n"] for name in ("Local", "Remote", "Direct")}
     for task, metric in [
         ("Local execution", "Duration"),
         ("Remote image upload", "Duration"),
         ("Remote execution", "Duration"),
         ("Remote execution", "Memory used"),
         ("Remote, end to end", "Duration"),
+        ("Direct execution", "Duration"),
+        ("Direct execution", "Memory used"),
+        ("Direct, end to end", "Duration"),
     ]:
         row = rows[task, metric]
-        assert row["n"] == 5 - (report["cold_starts"] if "Remote" in task else 0)
+        assert row["n"] == 5 - cold[task.replace(",", "").split()[0]]
         assert 0 < row["min"] <= row["p50"] <= row["p95"] <= row["max"]
-    assert report["cold_starts"] == rows["Remote cold start", "Init duration"]["n"] == 1
+    assert report["cold_starts"] == sum(cold.values())
+    assert rows["Remote cold start", "Init duration"]["n"] == cold["Remote"] == 1
+    samples = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
+    direct = [sample for sample in samples if sample.get("execution") == "direct"]
+    assert all(sample["invocation"]["duration_ms"] <= sample["elapsed_ms"] for sample in direct)
+    assert len({sample["invocation"]["request_id"] for sample in samples if sample.get("invocation")}) == 10
     assert report["agreement"] == {"images": 5, "identical": 5}
     assert (report["emulated"], report["failures"], report["unreported"]) == (True, [], 0)
     assert report["machine"]["cores"] >= 1
@@ -256,6 +266,17 @@ def test_a_bad_image_is_a_failure_in_the_report_and_in_the_samples(world: dict, 
     bad = [line for line in lines if line.get("image", "").endswith("bad.jpg")]
     assert len(bad) == 2
     assert all("truncated" in line["error"] and "objects" not in line for line in bad)
+
+
+@needs_proc
+def test_an_image_too_large_for_a_direct_call_fails_there_alone(world: dict, cfg: Path, tmp_path: Path):
+    folder = make_pictures(tmp_path / "mixed", 1)
+    (folder / "large.jpg").write_bytes(make_picture(1) + bytes(5 * 1024 * 1024))
+    answer = run(*compare(folder, cfg, tmp_path / "out", "--executions", "remote,direct"), **world)
+    assert answer.returncode == 1
+    (failure,) = json.loads(answer.stdout)["failures"]
+    assert (failure["execution"], Path(failure["image"]).name) == ("direct", "large.jpg")
+    assert "use the execution remote" in failure["error"]
 
 
 @needs_proc

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -71,6 +72,19 @@ def test_cold_starts_have_rows_of_their_own():
     assert row(report, "Remote cold start").mean == 900
     assert row(report, "Remote cold start", "Init duration").mean == 400
     assert report.cold_starts == 1
+
+
+def test_a_direct_sample_is_known_by_its_report_as_a_remote_one_is():
+    told = dataclasses.replace(remote("a", 100), execution="direct")
+    cold = dataclasses.replace(remote("b", 900, init_ms=400), execution="direct")
+    untold = dataclasses.replace(remote("c", 100), execution="direct", invocation=None)
+    report = report_of(told, cold, untold, remote("a", 50), executions=("remote", "direct"))
+    assert row(report, "Direct execution").mean == 100
+    assert row(report, "Direct execution", "Memory used").n == 1
+    assert row(report, "Direct, end to end").mean == 110
+    assert row(report, "Direct cold start").mean == 900
+    assert row(report, "Remote execution").mean == 50
+    assert (report.cold_starts, report.unreported) == (1, 1)
 
 
 def test_a_sample_without_a_report_is_in_no_row_and_counted():

@@ -26,7 +26,7 @@ from lookout.errors import LookoutError, UsageError
     "--executions",
     default="local,remote",
     show_default=True,
-    help="Of in-process, local and remote, with commas.",
+    help="Of in-process, local, remote and direct, with commas.",
 )
 @click.option(
     "--cloud",
@@ -138,9 +138,12 @@ def _execution_names(text: str) -> tuple[str, ...]:
 
 
 def _require_extras(executions: Sequence[str], cloud: Literal["emulator", "aws"]) -> None:
+    from lookout.comparison.samples import OFFLOADED
+
     if "local" in executions:
         console.require("server", "the execution local", "flask", "gunicorn")
-    if "remote" in executions and cloud == "emulator":
+    offloaded = [name for name in executions if name in OFFLOADED]
+    if offloaded and cloud == "emulator":
         console.require("emulator", "the emulator", "ministack", "boto3")
-    elif "remote" in executions:
-        console.require("cloud", "the execution remote", "boto3")
+    elif offloaded:
+        console.require("cloud", f"the execution {offloaded[0]}", "boto3")

@@ -6,19 +6,29 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from lookout.apps import console, options, tables
 from lookout.apps.ending import Ending
-from lookout.errors import UsageError
 
 if TYPE_CHECKING:
     from lookout.apps.sending import End, Reception, Sender
+    from lookout.comparison.journal import Journal
     from lookout.executions.protocol import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What is written: a table, a folder of pictures, a journal."""
+
+    table: Path | None
+    save: Path | None
+    resume: Path | None
 
 
 @click.command(short_help="Send images to a server or to the cloud.")
@@ -29,7 +39,7 @@ if TYPE_CHECKING:
     default="http://127.0.0.1:5001",
     show_default=True,
     envvar="LOOKOUT_URL",
-    help="The server, for local.",
+    help="The server. Given with remote or direct: go through its stack, with no AWS keys here.",
 )
 @click.option(
     "--execution",
@@ -38,7 +48,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Through the server, through S3 and Lambda, or through Lambda alone.",
 )
-@click.option("--stack", default="lookout", show_default=True, help="The stack, for remote and direct.")
+@click.option("--stack", help="The stack, for remote and direct with AWS keys.  [default: lookout]")
 @click.option(
     "--concurrency", type=click.IntRange(1, 256), default=1, show_default=True, help="Images under way at once."
 )
@@ -47,14 +57,20 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=5,
     show_default=True,
-    help="How often an image is sent again that the server was too busy for, or whose connection was lost; for local.",
+    help="How often an image is sent again that the server was too busy for, or whose connection was lost.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=60,
     show_default=True,
-    help="Seconds to wait for an answer, for local and remote.",
+    help="Seconds to wait for an answer; with direct and AWS keys, the function's own time-out holds.",
+)
+@click.option("--shrink", is_flag=True, help="Send pictures no larger than the model looks at; boxes fit the original.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file that keeps what was done; given again, that is not done again.",
 )
 @click.option("--api-key", envvar="LOOKOUT_API_KEY", help="The server's key; better kept in LOOKOUT_API_KEY.")
 @options.asked
@@ -66,6 +82,7 @@ def send(
     concurrency: int,
     table: Path | None,
     save: Path | None,
+    resume: Path | None,
     *,
     as_json: bool,
     **settings: Any,
@@ -83,16 +100,26 @@ def send(
 
     The round trip of an image that was sent again is that of the attempt that was answered.
 
+    With --resume FILE an interrupted run (Ctrl-C, a crash) goes on where it was: what was answered is taken from FILE,
+    an image that was uploaded is not uploaded again, and one that failed is, but for what is no image.
+
+    \b
+    --execution local               the server at --to detects
+    --execution remote|direct       AWS keys of your own, and a stack of lookout stack up
+    --execution remote --to URL     no keys: that server gives leave to upload to its stack's bucket
+    --execution direct --to URL     no keys: that server invokes its stack's function
+
     \b
     Example: lookout send photos/
              lookout send photos/ --to http://10.0.0.7:5001 --concurrency 8 --csv times.csv
              lookout send 'photos/**/*.jpg' --classes person,dog --save out/
-             lookout send photos/ --execution remote
+             lookout send photos/ --execution remote --concurrency 32 --resume photos.journal
     """
     ending = Ending()
     ending.listen()
     try:
-        status = _send(images, concurrency, table, save, ending, as_json=as_json, settings=settings)
+        places = _Places(table, save, resume)
+        status = _send(images, concurrency, places, ending, as_json=as_json, settings=settings)
     except KeyboardInterrupt:  # before the first image, or for the second time
         click.echo("Interrupted", err=True)
         status = ending.status or console.INTERRUPTED
@@ -104,8 +131,7 @@ def send(
 def _send(
     paths: Sequence[Path],
     concurrency: int,
-    table: Path | None,
-    save: Path | None,
+    places: _Places,
     ending: Ending,
     *,
     as_json: bool,
@@ -114,21 +140,39 @@ def _send(
     """Send, and print the summary; the exit status."""
     from lookout.apps.picture_folder import PictureFolder
     from lookout.apps.progress import SendProgress
+    from lookout.apps.routes import open_route
     from lookout.apps.sending import Reception, SampleTable, run
     from lookout.apps.streams import Stream
+    from lookout.comparison.journal import Journal
     from lookout.images import walk
 
-    _spare(paths, table, save)
+    _spare(paths, places)
     total = sum(1 for _ in walk(paths))
-    sender, client, emulated = _sender(settings, concurrency, draws=save is not None)
-    with closing(client), ExitStack() as stack:
-        rows = stack.enter_context(closing(SampleTable(Stream(table, option="--csv")))) if table else None
-        pictures = PictureFolder(save) if save else None
+    route = open_route(settings, concurrency, by_server=_is_given("url"), resumes=places.resume is not None)
+    with closing(route.client), ExitStack() as stack:
+        journal = stack.enter_context(closing(Journal(places.resume, route.settings))) if places.resume else None
+        table = SampleTable(Stream(places.table, option="--csv")) if places.table else None
+        rows = stack.enter_context(closing(table)) if table else None
+        pictures = PictureFolder(places.save) if places.save else None
         if pictures:
             stack.callback(pictures.discard)
         reception = Reception(SendProgress(total), as_json, rows, pictures)
+        sender = _sender(route.client, journal, draws=pictures is not None)
         end = run(sender, walk(paths), concurrency, reception, ending)
-    return _summarise(reception, end, ending, emulated=emulated)
+    return _summarise(reception, end, ending, emulated=route.emulated)
+
+
+def _sender(client: Execution, journal: Journal | None, *, draws: bool) -> Sender:
+    from lookout.apps.sending import Sender
+    from lookout.executions.protocol import UploadingExecution
+
+    noted = client.detect_noted if isinstance(client, UploadingExecution) else None
+    return Sender(client.name, client.detect, draws, journal, noted)
+
+
+def _is_given(parameter: str) -> bool:
+    """Whether an option stands on the command line: LOOKOUT_URL alone is where local goes."""
+    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.COMMANDLINE
 
 
 def _summarise(reception: Reception, end: End, ending: Ending, *, emulated: bool) -> int:
@@ -145,50 +189,14 @@ def _summarise(reception: Reception, end: End, ending: Ending, *, emulated: bool
     return 1 if totals.failed else 0
 
 
-def _spare(paths: Sequence[Path], table: Path | None, save: Path | None) -> None:
+def _spare(paths: Sequence[Path], places: _Places) -> None:
     """Refuse to write over what is read."""
     from lookout.apps import sparing
     from lookout.images import walk
 
-    if table:
-        sparing.spare(table, walk(paths), "--csv")
-    if save:
-        sparing.spare_folder(save, map(str, walk(paths)), "--save", "the images themselves")
-
-
-def _sender(settings: dict[str, Any], concurrency: int, *, draws: bool) -> tuple[Sender, Execution, bool]:
-    """What sends an image, the execution that it goes through, and whether that is emulated."""
-    from lookout.apps.sending import Sender
-
-    asked = {name: settings[name] for name in ("confidence", "iou", "classes") if settings[name] is not None}
-    if settings["execution"] == "local":
-        from lookout.executions.local import LocalExecution
-        from lookout.executions.retrying import Retries
-
-        local = LocalExecution(
-            settings["url"],
-            settings["timeout"],
-            api_key=settings["api_key"] or None,
-            retries=Retries(count=settings["retries"]),
-            connections=concurrency,
-        )
-        return Sender(local.name, partial(local.detect, **asked), draws), local, False
-    if asked:
-        names = " and ".join(f"--{name}" for name in asked)
-        raise UsageError(f"{names}: only a server takes that; a stack has its own from lookout stack up")
-    client, emulated = _offloading(settings)
-    return Sender(client.name, client.detect, draws), client, emulated
-
-
-def _offloading(settings: dict[str, Any]) -> tuple[Execution, bool]:
-    console.require("cloud", f"the execution {settings['execution']}", "boto3")
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.stack import Stack
-    from lookout.executions.direct import DirectExecution
-    from lookout.executions.remote import RemoteExecution
-
-    account = account_of_environment()
-    deployment = Stack(account, settings["stack"]).find()
-    if settings["execution"] == "direct":
-        return DirectExecution(account, deployment), account.emulated
-    return RemoteExecution(account, deployment, settings["timeout"]), account.emulated
+    if places.table:
+        sparing.spare(places.table, walk(paths), "--csv")
+    if places.resume:
+        sparing.spare(places.resume, walk(paths), "--resume")
+    if places.save:
+        sparing.spare_folder(places.save, map(str, walk(paths)), "--save", "the images themselves")

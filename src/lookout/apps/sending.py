@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +19,94 @@ from lookout.apps.progress import SendProgress
 from lookout.apps.streams import Stream
 from lookout.apps.writers import UnixLines
 from lookout.comparison.in_order import in_order
+from lookout.comparison.journal import Identity, Journal
 from lookout.comparison.load import take_sample
 from lookout.comparison.samples import Sample, objects_json
 from lookout.comparison.tally import Tally
 from lookout.errors import LookoutError, UnreachableError
 from lookout.executions.protocol import Answer
 
+DetectNoted = Callable[[bytes, str, Callable[[str], None], str | None], Answer]
+
 COLUMNS = ("image", "error", "round_trip", "inference_time", "transfer_time", "retries", "count", "objects")
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of an image, and the picture with boxes as JPEG where one is wanted."""
+    """What came of an image, and the picture with boxes as JPEG where one is wanted.
+
+    ``resumed``: it was an earlier run that it came of.
+    """
 
     sample: Sample
     jpeg: bytes | None = None
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Sends an image, from many threads at once. ``execution`` is the name of what ``detect`` is of."""
+    """Sends an image, from many threads at once. ``execution`` is the name of what ``detect`` is of.
+
+    With a ``journal``, what an earlier run came to is taken from there, and what this one comes to is kept there;
+    ``detect_noted`` then is that of an execution that uploads.
+    """
 
     execution: str
     detect: Callable[[bytes, str], Answer]
     draws: bool = False
+    journal: Journal | None = None
+    detect_noted: DetectNoted | None = None
 
     def send(self, path: Path) -> Sent:
-        """One image. Raises ``UnreachableError``; any other error is the sample's."""
-        if not self.draws:
-            return Sent(take_sample(self.execution, path, self.detect))
+        """One image. Raises ``UnreachableError`` and ``OutputError``; any other error is the sample's."""
         kept: list[bytes] = []  # a pipe can't be read again
 
         def read(path: Path) -> bytes:
             kept.append(images.read(path))
             return kept[-1]
 
-        sample = take_sample(self.execution, path, self.detect, read=read)
-        return _drawn(sample, kept[-1]) if sample.answer else Sent(sample)
+        identity = Identity.of(path) if self.journal else None
+        if self.journal is None or identity is None:
+            return self._drawn(Sent(take_sample(self.execution, path, self.detect, read=read)), kept)
+        known = self.journal.known(identity, path)
+        if known.sample:
+            return self._drawn(Sent(known.sample, resumed=True), kept)
+        place = _Place(self.journal, identity, known.place)
+        sample = take_sample(self.execution, path, self._noting(place), read=read)
+        if kept:  # what can't be read costs nothing, and may be readable next time
+            self.journal.note_outcome(identity, sample, place.name)
+        return self._drawn(Sent(sample), kept)
+
+    def _noting(self, place: _Place) -> Callable[[bytes, str], Answer]:
+        if self.detect_noted is None:
+            return self.detect
+        detect_noted = self.detect_noted
+        return lambda data, name: detect_noted(data, name, place.note, place.name)
+
+    def _drawn(self, sent: Sent, kept: list[bytes]) -> Sent:
+        """With the picture, where one is wanted; an earlier run's image is read for it."""
+        sample = sent.sample
+        if not self.draws or sample.answer is None:
+            return sent
+        try:
+            data = kept[-1] if kept else images.read(Path(sample.image))
+            pixels_bgr = images.draw(images.decode(data).pixels_bgr, sample.answer.objects)
+        except LookoutError as error:  # the server reads what this machine doesn't: told like any other failure
+            return Sent(Sample.failed(sample.execution, sample.image, sample.started, error))
+        return replace(sent, jpeg=images.encode_jpeg(pixels_bgr))
 
 
-def _drawn(sample: Sample, data: bytes) -> Sent:
-    try:
-        objects = sample.answer.objects if sample.answer else ()
-        return Sent(sample, images.encode_jpeg(images.draw(images.decode(data).pixels_bgr, objects)))
-    except LookoutError as error:  # the server reads what this machine doesn't: told like any other failure
-        return Sent(Sample.failed(sample.execution, sample.image, sample.started, error))
+@dataclass(slots=True)
+class _Place:
+    """Where an image is uploaded to, told to the journal before it is."""
+
+    journal: Journal
+    identity: Identity
+    name: str | None
+
+    def note(self, name: str) -> None:
+        self.journal.note_place(self.identity, name)
+        self.name = name
 
 
 class SampleTable:
@@ -103,7 +146,7 @@ class Reception:
     def take(self, sent: Sent) -> None:
         """One image. Raises ``OutputError`` and ``UsageError`` where it can't be written."""
         sample = sent.sample
-        self.tally.add(sample)
+        self.tally.add(sample, resumed=sent.resumed)
         if self.as_json:
             self.progress.say(json.dumps(sample_document(sample)))
         elif sample.error is None:

@@ -106,7 +106,7 @@ def _server_config(settings: dict[str, Any]) -> ServerConfig:
     """What the options say of the server, which are taken out of a command's. Raises ``UsageError``."""
     from lookout.apps.server.config import ServerConfig
     from lookout.engines import available_cores
-    from lookout.executions.local import check_api_key
+    from lookout.executions.server_client import check_api_key
 
     taken = {name: settings.pop(name) for name in ("host", "port", "queue", "log_format", "log_level")}
     api_key, no_auth = settings.pop("api_key") or None, settings.pop("no_auth")

@@ -25,7 +25,10 @@ def stack() -> None:
 @stack.command()
 @options.stack_name
 @click.option(
-    "--model", envvar="LOOKOUT_MODEL", metavar="M", help="As of lookout detect; needed on the emulator, unused on AWS."
+    "--model",
+    envvar="LOOKOUT_MODEL",
+    metavar="M",
+    help="As of lookout detect; needed on the emulator. On AWS it is in the image, and named for send --shrink alone.",
 )
 @options.labels
 @options.head
@@ -51,7 +54,7 @@ def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
     from lookout.engines import choose
 
     account = account_of_environment()
-    image, model_folder = _function_code(account, image_uri, settings)
+    image, model_folder, described = _function_code(account, image_uri, settings)
     wanted = StackSettings(
         image_uri=image,
         model_folder=model_folder,
@@ -61,6 +64,7 @@ def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
         iou=settings["iou"],
         memory_mb=settings["memory"],
         timeout_s=settings["timeout"],
+        input=described,
     )
     _confirm(f"Make or change the stack {name} in {_place(account)}?", yes=yes)
     deployment = Stack(account, name).up(wanted)
@@ -133,17 +137,19 @@ def failures(name: str, *, retry: bool, limit: int, as_json: bool) -> None:
         console.put(f"The failure queue of {name} is empty.")
 
 
-def _function_code(account: Account, image_uri: str | None, settings: dict[str, Any]) -> tuple[str, str]:
-    """The function's image, and where its model is."""
+def _function_code(account: Account, image_uri: str | None, settings: dict[str, Any]) -> tuple[str, str, str]:
+    """The function's image, where its model is, and what that looks at; empty where nobody knows."""
     from lookout.cloud.stack import EMULATED_IMAGE, IMAGE_MODEL_FOLDER
 
     if account.emulated:
         if settings["model"] is None:
             raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
-        return EMULATED_IMAGE, str(opening.take_model(settings).folder)
+        model = opening.take_model(settings)
+        return EMULATED_IMAGE, str(model.folder), model.input_format.described()
     if image_uri is None:
         raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
-    return image_uri, IMAGE_MODEL_FOLDER
+    described = opening.take_model(settings).input_format.described() if settings["model"] else ""
+    return image_uri, IMAGE_MODEL_FOLDER, described
 
 
 def _place(account: Account) -> str:

@@ -74,7 +74,7 @@ def _footer(report: Report) -> Iterable[str]:
     if report.cold_starts:
         yield f"Cold starts: {report.cold_starts}, in rows of their own."
     if report.unreported:
-        yield f"Left out for want of a REPORT line: {report.unreported} remote samples."
+        yield f"Left out for want of a REPORT line: {report.unreported} offloaded samples."
     yield from report.warnings
     for failure in report.failures:
         yield f"Failed ({failure.execution}): {failure.image}: {failure.error}"
@@ -99,7 +99,8 @@ _FEWER_TIMES = {name: field for name, field in _TIMES.items() if name not in _SP
 
 def _counts(totals: Totals) -> str:
     rate = "" if totals.images_per_second is None else f"{totals.images_per_second:.1f} images/s over "
-    counts = f"{totals.images} images answered, {totals.failed} failed, {totals.retries} retries"
+    resumed = f" ({totals.resumed} by earlier runs)" if totals.resumed else ""
+    counts = f"{totals.images} images answered, {totals.failed} failed{resumed}, {totals.retries} retries"
     return f"{counts}, {rate}{totals.seconds:.1f} s"
 
 

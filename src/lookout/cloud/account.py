@@ -69,6 +69,11 @@ class Account:
         """Where functions run (``lambda`` is a word of Python's)."""
         return self.session.client("lambda", endpoint_url=self.endpoint, config=self._config)
 
+    def functions_within(self, timeout_s: float) -> LambdaClient:
+        """Where functions run, for calls that may take so long: one that is given up early is made, and paid, again."""
+        config = self._config.merge(Config(read_timeout=timeout_s))
+        return self.session.client("lambda", endpoint_url=self.endpoint, config=config)
+
     @property
     def logs(self) -> CloudWatchLogsClient:
         """What the function wrote."""

@@ -33,7 +33,7 @@ _POLL_EMULATED_S, _POLL_AWS_S = 0.1, 3.0
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
-    """What is deployed: the parameters of ``stack.yaml``."""
+    """What is deployed: the parameters of ``stack.yaml``. ``input``: see ``InputFormat.described``."""
 
     image_uri: str
     model_folder: str
@@ -42,6 +42,7 @@ class StackSettings:
     iou: float
     memory_mb: int = 512
     timeout_s: int = 15
+    input: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,5 +216,6 @@ def _parameters(name: str, settings: StackSettings) -> list[ParameterTypeDef]:
         "Iou": settings.iou,
         "Memory": settings.memory_mb,
         "Timeout": settings.timeout_s,
+        "Input": settings.input,
     }
     return [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in values.items()]

@@ -16,7 +16,7 @@ from lookout.comparison.load import closed_loop
 from lookout.comparison.machine import describe_machine
 from lookout.comparison.processes import Process, Processes, child_environment
 from lookout.comparison.report import Report, make_report
-from lookout.comparison.samples import Sample, SampleLog
+from lookout.comparison.samples import OFFLOADED, Sample, SampleLog
 from lookout.core.selection import Selection
 from lookout.detector import open_detector
 from lookout.errors import CloudError, ExecutionError
@@ -28,7 +28,7 @@ from lookout.models.model import Model
 if TYPE_CHECKING:
     from lookout.comparison.offloading import Cloud
 
-NAMES = ("in-process", "local", "remote")
+NAMES = ("in-process", "local", *OFFLOADED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,11 @@ def compare(comparison: Comparison, samples_path: Path, notify: Callable[[str | 
 def _start(
     comparison: Comparison, processes: Processes, closers: ExitStack, notify: Callable[[str | Sample], None]
 ) -> tuple[list[Execution], Cloud | None]:
-    """The executions, in the order they were asked for, and the cloud that ``remote`` goes to."""
+    """The executions, in the order they were asked for, and the cloud that ``remote`` and ``direct`` go to."""
     environment = child_environment(os.environ)
     asked = comparison.executions
-    needs_emulator = "remote" in asked and comparison.cloud == "emulator"
+    offloaded = [name for name in asked if name in OFFLOADED]
+    needs_emulator = bool(offloaded) and comparison.cloud == "emulator"
     # Both start at once; each is waited for where it is needed.
     server = processes.start(_serve_arguments(comparison), environment) if "local" in asked else None
     emulator = _start_emulator(processes, environment) if needs_emulator else None
@@ -90,13 +91,13 @@ def _start(
         notify("starting the server")
         found["local"] = LocalExecution(server.ready()["url"])
     cloud = None
-    if "remote" in asked:
+    if offloaded:
         # Needs the cloud's packages, which a comparison without it does not.
         from lookout.comparison.offloading import aws_cloud, emulated_cloud
 
         notify("starting the emulator and deploying the stack" if emulator else "looking for the stack")
         cloud = emulated_cloud(comparison, emulator.ready()) if emulator else aws_cloud(comparison)
-        found["remote"] = cloud.execution()
+        found |= {name: cloud.execution(name) for name in offloaded}
     return [closers.enter_context(closing(found[name])) for name in asked], cloud
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 
 # So many times ``concurrency`` may be begun or done and not yet taken.
 WINDOW = 4
+_LONGEST_WAIT_S = 1.0
 
 
 def in_order(
@@ -38,6 +39,7 @@ def in_order(
     source = iter(items)
     try:
         while _fill(window, waiting, source, WINDOW * concurrency):
+            _await(window[0])
             try:
                 result = window[0].result()
             except ends:
@@ -50,6 +52,12 @@ def in_order(
             future.cancel()
         for _ in range(concurrency):
             waiting.put(None)
+
+
+def _await(future: Future[Result]) -> None:
+    """Until it is done; Python tells the main thread of a signal that comes just before it waits only after that."""
+    while not future.done():
+        wait((future,), _LONGEST_WAIT_S)
 
 
 def _fill(

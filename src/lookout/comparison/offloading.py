@@ -17,6 +17,8 @@ from lookout.cloud.account import (
 from lookout.cloud.reports import Invocation, wait_for_reports
 from lookout.cloud.stack import EMULATED_IMAGE, Deployment, Stack, StackSettings
 from lookout.errors import UsageError
+from lookout.executions.direct import DirectExecution
+from lookout.executions.protocol import Execution
 from lookout.executions.remote import RemoteExecution
 
 if TYPE_CHECKING:
@@ -36,8 +38,10 @@ class Cloud:
         """Whether its figures come from the emulator."""
         return self.account.emulated
 
-    def execution(self) -> RemoteExecution:
-        """The execution that offloads to it."""
+    def execution(self, name: str) -> Execution:
+        """The execution of that name, which offloads to it."""
+        if name == "direct":
+            return DirectExecution(self.account, self.deployment)
         # Lambda tries a failing invocation three times; a slow one may take its whole time-out.
         timeout_s = max(60.0, 10 + float(self.deployment.parameters.get("Timeout", 0)))
         return RemoteExecution(self.account, self.deployment, timeout_s)
@@ -64,6 +68,7 @@ def emulated_cloud(comparison: Comparison, emulator: dict[str, Any]) -> Cloud:
         iou=comparison.iou,
         memory_mb=comparison.memory_mb,
         timeout_s=comparison.timeout_s,
+        input=comparison.model.input_format.described(),
     )
     deployment = Stack(account, comparison.stack).up(settings)
     description = {"emulated": True, **(describe_emulator(emulator["url"]) or {})}

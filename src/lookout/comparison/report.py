@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lookout.cloud.reports import Invocation
-from lookout.comparison.samples import Sample, objects_json
+from lookout.comparison.samples import OFFLOADED, Sample, objects_json
 from lookout.comparison.statistics import Summary, summarise
 from lookout.executions.protocol import Answer
 
@@ -88,16 +88,16 @@ def make_report(
 ) -> Report:
     """The report of a run of these executions.
 
-    A remote sample whose REPORT line is missing may have met a cold start: it is in no row, and counted as
+    An offloaded sample whose REPORT line is missing may have met a cold start: it is in no row, and counted as
     ``unreported``.
     """
-    remote = [sample for sample in samples if sample.execution == "remote" and sample.answer]
+    offloaded = [sample for sample in samples if sample.execution in OFFLOADED and sample.answer]
     return Report(
         rows=tuple(_rows(samples, executions)),
         agreement=_agreement(samples, executions),
-        cold_starts=sum(sample.cold for sample in remote),
+        cold_starts=sum(sample.cold for sample in offloaded),
         failures=tuple(Failure(s.execution, s.image, s.error) for s in samples if s.error is not None),
-        unreported=sum(sample.invocation is None for sample in remote),
+        unreported=sum(sample.invocation is None for sample in offloaded),
         warnings=tuple(warnings),
         emulated=emulated,
         machine=machine,
@@ -137,6 +137,12 @@ _ROWS: tuple[tuple[str, str, str, str, bool, _Pick], ...] = (
     ("Remote cold start", "Init duration", "ms", "remote", True, _init_ms),
     ("Remote cold start", "Duration", "ms", "remote", True, _duration_ms),
     ("Remote cold start", "End to end", "ms", "remote", True, _elapsed_ms),
+    ("Direct execution", "Duration", "ms", "direct", False, _duration_ms),
+    ("Direct execution", "Memory used", "MB", "direct", False, _used_mb),
+    ("Direct, end to end", "Duration", "ms", "direct", False, _elapsed_ms),
+    ("Direct cold start", "Init duration", "ms", "direct", True, _init_ms),
+    ("Direct cold start", "Duration", "ms", "direct", True, _duration_ms),
+    ("Direct cold start", "End to end", "ms", "direct", True, _elapsed_ms),
 )
 
 
@@ -150,7 +156,7 @@ def _rows(samples: Sequence[Sample], executions: Collection[str]) -> Iterator[Ro
 
 def _classified(sample: Sample) -> bool:
     """Whether it is known if the sample met a cold start."""
-    return sample.execution != "remote" or sample.invocation is not None
+    return sample.execution not in OFFLOADED or sample.invocation is not None
 
 
 def _agreement(samples: Sequence[Sample], executions: Collection[str]) -> Agreement:

@@ -21,6 +21,9 @@ from lookout.executions.protocol import Answer
 
 FORMAT = 1
 
+# The executions whose images a function works on, which reports of each.
+OFFLOADED = ("remote", "direct")
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -19,7 +19,8 @@ class Totals:
     """What a run came to. Times are in milliseconds, and None where nothing was measured.
 
     ``seconds`` is the run's own time. ``failures`` are images and what was wrong with them, the first
-    ``LISTED_FAILURES`` of ``failed``. ``interrupted``: it was ended before its end.
+    ``LISTED_FAILURES`` of ``failed``. ``interrupted``: it was ended before its end. ``resumed``: so many of both were
+    an earlier run's, and ``resumed_images`` of the images.
     """
 
     images: int
@@ -32,11 +33,13 @@ class Totals:
     failures: tuple[tuple[str, str], ...]
     interrupted: bool
     emulated: bool
+    resumed: int = 0
+    resumed_images: int = 0
 
     @property
     def images_per_second(self) -> float | None:
-        """Those that were answered; None where it took no time."""
-        return self.images / self.seconds if self.seconds > 0 else None
+        """Those that were answered in this run; None where it took no time."""
+        return (self.images - self.resumed_images) / self.seconds if self.seconds > 0 else None
 
     def to_json(self) -> dict[str, Any]:
         """The totals as data."""
@@ -55,6 +58,7 @@ class Totals:
             "failures": [{"image": image, "error": error} for image, error in self.failures],
             "interrupted": self.interrupted,
             "emulated": self.emulated,
+            "resumed": self.resumed,
         }
 
 
@@ -62,12 +66,14 @@ class Tally:
     """Counts a run as it goes."""
 
     def __init__(self) -> None:
-        self.images = self.failed = self.retries = 0
+        self.images = self.failed = self.retries = self.resumed = self.resumed_images = 0
         self._round_trip, self._inference, self._transfer = (array("d") for _ in range(3))
         self._failures: list[tuple[str, str]] = []
 
-    def add(self, sample: Sample) -> None:
-        """Count a sample."""
+    def add(self, sample: Sample, *, resumed: bool = False) -> None:
+        """Count a sample, of an earlier run where it is ``resumed``."""
+        self.resumed += resumed
+        self.resumed_images += resumed and sample.answer is not None
         self.retries += sample.retries
         if sample.answer is None:
             self.failed += 1
@@ -93,6 +99,8 @@ class Tally:
             failures=tuple(self._failures),
             interrupted=interrupted,
             emulated=emulated,
+            resumed=self.resumed,
+            resumed_images=self.resumed_images,
         )
 
 

@@ -49,6 +49,14 @@ class InputFormat:
         """Width and height in pixels."""
         return self.width, self.height
 
+    def described(self) -> str:
+        """What a client must know of it that makes pictures no larger than needed.
+
+        >>> InputFormat(416, 312, "stretch", "rgb", 1 / 255).described()
+        '416x312 stretch'
+        """
+        return f"{self.width}x{self.height} {self.framing}"
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -13,7 +13,14 @@ from typing import Any
 
 from lookout.core.detections import Detection
 from lookout.detector import Result
-from lookout.errors import ExecutionError, ImageError, LookoutError, UsageError
+from lookout.errors import (
+    ExecutionError,
+    ImageError,
+    LookoutError,
+    NoSuchUploadError,
+    ResultTimeoutError,
+    UsageError,
+)
 from lookout.executions.protocol import Answer
 
 MAX_ID_LENGTH = 200
@@ -89,7 +96,9 @@ def problem_error(document: Any, source: str) -> LookoutError:
     """The error that a problem document tells of."""
     if not isinstance(document, Mapping) or "detail" not in document:
         return ExecutionError(f"{source} answered neither objects nor a problem")
-    detail = str(document["detail"])
-    if document.get("status") == ImageError.http_status:
-        return ImageError(detail)
-    return ExecutionError(f"{source} refused: {detail}")
+    detail, status = str(document["detail"]), document.get("status")
+    for kind in (ImageError, UsageError, NoSuchUploadError):  # what these say is the same wherever they are raised
+        if status == kind.http_status:
+            return kind(detail)
+    late = status == ResultTimeoutError.http_status
+    return (ResultTimeoutError if late else ExecutionError)(f"{source} refused: {detail}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lookout.core.detections import Detection
 
@@ -45,4 +45,17 @@ class Execution(Protocol):
 
     def close(self) -> None:
         """Give connections and memory back."""
+        ...
+
+
+@runtime_checkable
+class UploadingExecution(Execution, Protocol):
+    """An execution that puts the image somewhere first, where its result can be found later, too."""
+
+    def detect_noted(self, data: bytes, name: str, note: Callable[[str], None], earlier: str | None = None) -> Answer:
+        """As ``detect``; ``note`` is told, before anything is uploaded, where the image goes.
+
+        ``earlier`` is what an interrupted run was told for this image: what was uploaded by then is not uploaded
+        again, its result is fetched.
+        """
         ...

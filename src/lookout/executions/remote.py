@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WaitedTooLong
 
-from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.items import KEY, Outcome, from_item, image_url
+from lookout.cloud.account import Account
+from lookout.cloud.items import Outcome, image_url
 from lookout.cloud.stack import Deployment
-from lookout.errors import ImageError, ResultTimeoutError, UnreachableError
+from lookout.errors import CloudError, ImageError, ResultTimeoutError, UnreachableError
+from lookout.executions.lost import Search
 from lookout.executions.protocol import Answer
+from lookout.executions.uploading import object_key, upload
+from lookout.executions.waiting import TableReader
+from lookout.images import DEFAULT_LIMITS
 
-# The table is asked often at first, then ever less: a look costs money on AWS, and time here.
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _BACK_OFF = 0.005, 0.25, 1.25
-_MAX_NAME_LENGTH = 200
 # After this long a function that has never answered is asked for its reasons.
-_PATIENCE_S = 10
+_PATIENCE_S = 10.0
 
 
 class RemoteExecution:
-    """Offloads images to a stack."""
+    """Offloads images to a stack. May be used by many threads at once: one reads the table for all of them."""
 
     name = "remote"
 
@@ -29,83 +31,105 @@ class RemoteExecution:
         account: Account,
         deployment: Deployment,
         timeout_s: float = 60,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._s3 = account.s3
         self._dynamodb = account.dynamodb
-        self._logs = account.logs
-        self._deployment = deployment
+        self._search = Search(account, deployment)
+        self._bucket = deployment.bucket
+        self._table = TableReader(self._dynamodb, deployment.table, clock)
         self._timeout_s = timeout_s
-        self._sleep = sleep
+        self._clock = clock
         self._answered = False
 
     def detect(self, data: bytes, name: str = "image") -> Answer:
         """See ``Execution``.
 
-        Raises ``ResultTimeoutError`` where no item came in time, ``UnreachableError`` where the function has
-        answered nothing yet and its log tells of errors: then it would not answer the next image either.
+        Raises ``ResultTimeoutError`` where no item came in time, with where the image got lost; ``UnreachableError``
+        where the function has answered nothing yet and its log tells of errors: then it would not answer the next
+        image either.
         """
-        key = object_key(name)
-        start = time.perf_counter()
-        with aws_errors(f"uploading {name}"):
-            self._s3.put_object(Bucket=self._deployment.bucket, Key=key, Body=data)
-        upload_ms = (time.perf_counter() - start) * 1000
-        outcome = self._wait(name, image_url(self._deployment.bucket, key))
-        elapsed_ms = (time.perf_counter() - start) * 1000
-        if outcome.error:
-            raise ImageError(outcome.error)
-        return Answer(
-            outcome.objects,
-            outcome.inference_ms,
-            elapsed_ms,
-            outcome.timings_ms or {},
-            upload_ms,
-            outcome.request_id,
-        )
+        return self.detect_noted(data, name, lambda _: None)
+
+    def detect_noted(self, data: bytes, name: str, note: Callable[[str], None], earlier: str | None = None) -> Answer:
+        """See ``UploadingExecution``."""
+        DEFAULT_LIMITS.check_bytes(len(data))  # the function would refuse it, after all of it was sent
+        start, since_ms = time.perf_counter(), self._search.now_ms()
+        key = earlier or object_key(name)
+        if earlier is None:
+            note(key)
+        elif outcome := self.find(key):
+            return _answer(outcome, start, None)
+        upload_ms = None
+        if earlier is None or not self._search.is_uploaded(key):
+            upload(self._s3, self._bucket, key, data, name)
+            upload_ms = (time.perf_counter() - start) * 1000
+        return _answer(self._wait(name, key, since_ms), start, upload_ms)
+
+    def find(self, key: str, wait_s: float = 0) -> Outcome | None:
+        """What was found in an uploaded image; None where that isn't known after ``wait_s``."""
+        url = image_url(self._bucket, key)
+        outcome = self._table.read_now(url)
+        if outcome is None and wait_s > 0:
+            return self._table.wait(url, self._clock(), wait_s)
+        return outcome
+
+    def is_uploaded(self, key: str) -> bool:
+        """Whether the bucket holds an image."""
+        return self._search.is_uploaded(key)
 
     def close(self) -> None:
         """See ``Execution``."""
+        self._table.close()
         self._s3.close()
         self._dynamodb.close()
 
-    def _wait(self, name: str, url: str) -> Outcome:
-        start, since_ms = time.monotonic(), int(time.time() * 1000) - 1000
-        pause_s, looked_into_log = _FIRST_PAUSE_S, False
-        while True:
-            with aws_errors(f"looking for the result of {name}"):
-                answer = self._dynamodb.get_item(
-                    TableName=self._deployment.table, Key={KEY: {"S": url}}, ConsistentRead=True
-                )
-            if "Item" in answer:
-                self._answered = True
-                return from_item(answer["Item"])
-            waited_s = time.monotonic() - start
-            if not looked_into_log and not self._answered and waited_s > _PATIENCE_S:
-                looked_into_log = True
-                if complaint := self._complaint(since_ms):
+    def _wait(self, name: str, key: str, since_ms: int) -> Outcome:
+        url, begun = image_url(self._bucket, key), self._clock()
+        found = self._table.expect(url, begun)
+        try:
+            outcome = None
+            if not self._answered and self._timeout_s > _PATIENCE_S:
+                outcome = _within(found, _PATIENCE_S)
+                if outcome is None and not self._answered and (complaint := self._complaint(since_ms)):
                     raise UnreachableError(f"the function does not answer; its log says: {complaint}")
-            if waited_s > self._timeout_s:
-                reason = self._complaint(since_ms) or "nothing"
-                raise ResultTimeoutError(
-                    f"{name} was uploaded, and no result came within {self._timeout_s:g} s; "
-                    f"the log group {self._deployment.log_group} tells of this error since: {reason}"
-                )
-            self._sleep(pause_s)
-            pause_s = min(_LONGEST_PAUSE_S, pause_s * _BACK_OFF)
+            left_s = max(0.0, self._timeout_s - (self._clock() - begun))
+            outcome = outcome or _within(found, left_s) or self._table.read_now(url)
+        finally:
+            self._table.forget(url, found)
+        if outcome is None:
+            raise ResultTimeoutError(
+                f"no result of {name} came within {self._timeout_s:g} s: {self._where(key, since_ms)}"
+            )
+        self._answered = True
+        return outcome
+
+    def _where(self, key: str, since_ms: int) -> str:
+        """Where an image got lost, or why that can't be known: the time-out is what its sender must hear of."""
+        try:
+            return self._search.where(key, since_ms).words
+        except (CloudError, UnreachableError) as error:
+            return f"it was uploaded, and what became of it can't be found out ({error})"
 
     def _complaint(self, since_ms: int) -> str | None:
-        """The last line in the function's log that tells of an error, None where there is none."""
-        log_group = self._deployment.log_group
-        with aws_errors(f"reading the log group {log_group}"):
-            events = self._logs.filter_log_events(logGroupName=log_group, startTime=since_ms)["events"]
-        lines = [line for event in events for line in event["message"].splitlines()[:1]]
-        complaints = [line for line in lines if line.startswith("[ERROR]")] or [
-            line for line in lines if "Status: error" in line or "Status: timeout" in line
-        ]
-        return " ".join(complaints[-1].split()) if complaints else None
+        """What the function's log complains of; nothing where it may not be read: then the image is waited for."""
+        try:
+            return self._search.complaint(since_ms)
+        except CloudError:
+            return None
 
 
-def object_key(name: str) -> str:
-    """A new key for an image of that name: ``images/<id>/<name>``, the name bounded, its end kept."""
-    readable = name.encode("utf-8", "replace").decode("utf-8")[-_MAX_NAME_LENGTH:]
-    return f"images/{uuid.uuid4()}/{readable}"
+def _within(found: Future[Outcome], seconds: float) -> Outcome | None:
+    try:
+        return found.result(seconds)
+    except WaitedTooLong:
+        return None
+
+
+def _answer(outcome: Outcome, start: float, upload_ms: float | None) -> Answer:
+    if outcome.error:
+        raise ImageError(outcome.error)
+    elapsed_ms = (time.perf_counter() - start) * 1000
+    return Answer(
+        outcome.objects, outcome.inference_ms, elapsed_ms, outcome.timings_ms or {}, upload_ms, outcome.request_id
+    )

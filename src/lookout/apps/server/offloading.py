@@ -40,6 +40,9 @@ class Offloading(Protocol):
         """Leave for a client to upload one image, for a quarter of an hour."""
         ...
 
-    def result(self, upload_id: str) -> Outcome | None:
-        """What was found in an uploaded image; None while it is worked on. Raises ``NoSuchUploadError``."""
+    def result(self, upload_id: str, wait_s: float = 0) -> Outcome | None:
+        """What was found in an uploaded image; None where that isn't known after ``wait_s``.
+
+        Raises ``NoSuchUploadError``.
+        """
         ...

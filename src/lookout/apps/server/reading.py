@@ -94,6 +94,18 @@ def read_flag(arguments: Mapping[str, str], name: str) -> bool:
     return text in _TRUE
 
 
+def read_wait(arguments: Mapping[str, str], longest_s: float) -> float:
+    """How many seconds a client wants to wait: the parameter ``wait``, 0 unless told. Raises ``UsageError``."""
+    text = arguments.get("wait", "0")
+    try:
+        wait_s = float(text)
+    except ValueError:
+        wait_s = -1
+    if not 0 <= wait_s <= longest_s:
+        raise UsageError(f"wait is {text[:20]!r}: give seconds from 0 to {longest_s:g}")
+    return wait_s
+
+
 def _number(arguments: Mapping[str, str], name: str, usual: float) -> float:
     text = arguments.get(name, "")
     if text and not _NUMBER.fullmatch(text):

@@ -93,6 +93,10 @@ class InfoAnswer(TypedDict):
     emulated: bool
     authentication: bool
     max_body_bytes: int
+    input: Annotated[
+        list[int], Meta(min_length=2, max_length=2, description="width and height of what the network looks at")
+    ]
+    fit: Annotated[str, Meta(description="how a picture is laid into it: stretch, letterbox or letterbox-centred")]
 
 
 class DeepStackPrediction(TypedDict):

@@ -60,4 +60,6 @@ class Service:
             "emulated": self.offloading is not None and self.offloading.emulated,
             "authentication": self.config.api_key is not None,
             "max_body_bytes": self.config.max_body_bytes,
+            "input": list(self.model.input_format.size_wh),
+            "fit": self.model.input_format.framing,
         }

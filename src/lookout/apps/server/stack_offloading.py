@@ -7,7 +7,7 @@ from typing import Any
 
 from lookout.apps.server.offloading import UPLOAD_LIFETIME_S, OffloadName, Upload
 from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.items import KEY, Outcome, from_item, image_url
+from lookout.cloud.items import Outcome
 from lookout.cloud.stack import Deployment
 from lookout.errors import NoSuchUploadError
 from lookout.executions.direct import DirectExecution
@@ -21,11 +21,11 @@ class StackOffloading:
 
     def __init__(self, account: Account, deployment: Deployment) -> None:
         self.emulated = account.emulated
-        self._deployment = deployment
+        self._bucket = deployment.bucket
         self._s3 = account.s3
-        self._dynamodb = account.dynamodb
-        self._executions: dict[str, Execution] = {
-            "remote": RemoteExecution(account, deployment),
+        self._remote = RemoteExecution(account, deployment)
+        self._executions: dict[OffloadName, Execution] = {
+            "remote": self._remote,
             "direct": DirectExecution(account, deployment),
         }
 
@@ -38,26 +38,21 @@ class StackOffloading:
         upload_id = str(uuid.uuid4())
         with aws_errors("making a presigned upload"):
             post: dict[str, Any] = self._s3.generate_presigned_post(
-                self._deployment.bucket,
+                self._bucket,
                 _key(upload_id),
-                Conditions=[["content-length-range", 1, MAX_BYTES]],
+                # An empty file is let through: the function says of it what is said of it elsewhere.
+                Conditions=[["content-length-range", 0, MAX_BYTES]],
                 ExpiresIn=UPLOAD_LIFETIME_S,
             )
         return Upload(upload_id, post["url"], post["fields"])
 
-    def result(self, upload_id: str) -> Outcome | None:
+    def result(self, upload_id: str, wait_s: float = 0) -> Outcome | None:
         """See ``Offloading``."""
-        bucket, key = self._deployment.bucket, _key(upload_id)
-        with aws_errors("looking for a result"):
-            found = self._dynamodb.get_item(
-                TableName=self._deployment.table, Key={KEY: {"S": image_url(bucket, key)}}, ConsistentRead=True
-            )
-            if "Item" in found:
-                return from_item(found["Item"])
-            listed = self._s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-        if not listed.get("KeyCount"):
+        key = _key(upload_id)
+        outcome = self._remote.find(key)
+        if outcome is None and not self._remote.is_uploaded(key):
             raise NoSuchUploadError(f"no image was uploaded under {upload_id}: send one with the form of POST /uploads")
-        return None
+        return outcome if outcome or not wait_s else self._remote.find(key, wait_s)
 
 
 def _key(upload_id: str) -> str:

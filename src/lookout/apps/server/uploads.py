@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, make_response
+from flask import Blueprint, Response, jsonify, make_response, request
 
 from lookout.apps.server.offloading import UPLOAD_LIFETIME_S, Offloading
 from lookout.apps.server.operations import Operation, Parameter, describe
+from lookout.apps.server.reading import read_wait
 from lookout.apps.server.schemas import DetectionAnswer, PendingAnswer, UploadAnswer
 from lookout.apps.server.service import Service
 from lookout.errors import ImageError, NoSuchUploadError
 from lookout.executions.contract import found_document
 from lookout.images import MAX_BYTES
+
+# Each who waits holds one of the threads that offload.
+LONGEST_WAIT_S = 20
 
 _UPLOAD = Operation(
     summary="Get leave to upload one image to the cloud",
@@ -23,9 +27,16 @@ _RESULT = Operation(
     summary="What was found in an uploaded image",
     group="Offloading",
     lane="offload",
-    parameters=(Parameter("id", "Of POST /uploads.", {"type": "string", "format": "uuid"}, "path", required=True),),
+    parameters=(
+        Parameter("id", "Of POST /uploads.", {"type": "string", "format": "uuid"}, "path", required=True),
+        Parameter(
+            "wait",
+            "The seconds to wait for the result before the answer is 202.",
+            {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT_S},
+        ),
+    ),
     answers={200: {"application/json": DetectionAnswer}, 202: {"application/json": PendingAnswer}},
-    problems=(404, 422, 502, 503),
+    problems=(400, 404, 422, 502, 503),
 )
 
 
@@ -49,7 +60,7 @@ def blueprint(service: Service) -> Blueprint:
     @routes.get("/results/<uuid:id>")
     @describe(_RESULT)
     def result(id: object) -> Response:  # noqa: A002  the path's
-        outcome = _offloading(service).result(str(id))
+        outcome = _offloading(service).result(str(id), read_wait(request.args, LONGEST_WAIT_S))
         if outcome is None:
             pending: PendingAnswer = {"id": str(id), "status": "pending"}
             return make_response(jsonify(pending), 202, {"Retry-After": "1"})

@@ -1,0 +1,185 @@
+"""Where an image got lost that was to be offloaded: found out from the bucket, the failure queue and the log.
+
+The function's log tells of an invocation in lines that begin with ``START``, ``END`` and ``REPORT``, each with its
+request id; what the function itself writes of an image names the image's key and the request id, too. So an image
+whose key the log names is followed by that id. One that the log doesn't name may have had any of the invocations
+since it was uploaded: then the log says whether there were any, whether one is still running, and what the last one
+complained of.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Literal
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from lookout.cloud.account import Account, aws_errors
+from lookout.cloud.failures import Failure, FailureQueue
+from lookout.cloud.stack import Deployment
+
+Stage = Literal["not uploaded", "not started", "given up", "failing", "running"]
+
+# A log that has more to tell since an image was uploaded than this is of too much traffic to tell of one image.
+_MOST_LINES = 20_000
+# Two machines' clocks differ a little.
+_SKEW_MS = 2_000
+_MOST_FAILURES = 1_000
+# As Lambda's lines have it, and as the function's own do; keys hold ids of the same form.
+_REQUEST_ID = re.compile(r'(?:RequestId: |"request_id": ")([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})')
+# Of a quoted key so much tells it from others: ``images/<id>/`` and a little; a long one is cut in the log.
+_TELLING = 100
+_ERROR = "[ERROR]"
+_BAD_ENDS = ("Status: error", "Status: timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """How far an image came, and a sentence's end that says so, with what to do."""
+
+    stage: Stage
+    words: str
+
+
+@dataclass(slots=True)
+class _Invocations:
+    """What a log tells of invocations, by their request ids."""
+
+    started: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+    complaint_of: dict[str, str] = field(default_factory=dict)
+
+
+class Search:
+    """Looks for images of a deployment."""
+
+    def __init__(self, account: Account, deployment: Deployment, clock: Callable[[], float] = time.time) -> None:
+        self._s3 = account.s3
+        self._logs = account.logs
+        self._failures = FailureQueue(account.queues, deployment.failure_queue)
+        self._deployment = deployment
+        self._clock = clock
+
+    def now_ms(self) -> int:
+        """The time, as logs have it."""
+        return int(self._clock() * 1000)
+
+    def is_uploaded(self, key: str) -> bool:
+        """Whether the bucket holds it."""
+        bucket = self._deployment.bucket
+        with aws_errors(f"looking into the bucket {bucket}"):
+            try:
+                self._s3.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                    return False
+                raise
+        return True
+
+    def where(self, key: str, since_ms: int) -> Lost:
+        """How far an image came that was uploaded at ``since_ms`` and has no item in the table. Raises as AWS does."""
+        if not self.is_uploaded(key):
+            return Lost(
+                "not uploaded", "it is not in the bucket: its upload was lost, or it was deleted; send it again"
+            )
+        if given_up := self._given_up(key):
+            return given_up
+        return self._by_log(_read(self._lines(since_ms), key))
+
+    def complaint(self, since_ms: int) -> str | None:
+        """The last error that the function's log tells of, None where there is none."""
+        return _telling(_read(self._lines(since_ms), None).complaints)
+
+    def _given_up(self, key: str) -> Lost | None:
+        place = (self._deployment.bucket, key)
+        with closing(self._failures.read()) as failures:  # they are hidden from others until it is closed
+            for failure in islice(failures, _MOST_FAILURES):
+                if place in failure.objects:
+                    return Lost(
+                        "given up",
+                        f"the function failed on it {failure.invocations} times, at last with {_reason(failure)}; "
+                        "see lookout stack failures",
+                    )
+        return None
+
+    def _by_log(self, log: _Invocations) -> Lost:
+        group = self._deployment.log_group
+        suspects = log.named or log.started
+        if not suspects:
+            return Lost(
+                "not started",
+                f"it is in the bucket, and the log group {group} tells of no invocation since: the function was not "
+                "started yet (allow it more with --timeout), or the bucket notifies it no more (lookout stack up "
+                "mends that)",
+            )
+        if running := suspects - log.ended:
+            ids = ", ".join(sorted(running)[:3])
+            return Lost("running", f"the function is still running (request {ids}): allow it more with --timeout")
+        own = [log.complaint_of[one] for one in sorted(log.named) if one in log.complaint_of]
+        if complaint := _telling(own or log.complaints):
+            return Lost(
+                "failing", f"the function failed, and Lambda may try again; the log group {group} says: {complaint}"
+            )
+        return Lost(
+            "not started",
+            f"it is in the bucket, and no invocation in the log group {group} was of it: "
+            "its event is late or lost; allow it more with --timeout, or send it again",
+        )
+
+    def _lines(self, since_ms: int) -> Sequence[str]:
+        log_group = self._deployment.log_group
+        with aws_errors(f"reading the log group {log_group}"):
+            pages = self._logs.get_paginator("filter_log_events").paginate(
+                logGroupName=log_group, startTime=since_ms - _SKEW_MS
+            )
+            return [event["message"] for event in islice((e for page in pages for e in page["events"]), _MOST_LINES)]
+
+
+def _telling(complaints: Sequence[str]) -> str | None:
+    """The last error of them; where there is none, the last line that tells that there was one."""
+    errors = [complaint for complaint in complaints if complaint.startswith(_ERROR)] or complaints
+    return errors[-1] if errors else None
+
+
+def _reason(failure: Failure) -> str:
+    """The last error; an event that grew too old has none but that."""
+    return f"{failure.error_type}: {failure.error_message}" if failure.error_type else str(failure.condition)
+
+
+def _read(lines: Iterable[str], key: str | None) -> _Invocations:
+    """What a log's lines tell; ``named`` are the invocations that tell of the key."""
+    told = _Invocations()
+    url_part = quote(key)[:_TELLING] if key else None
+    current = None  # of the lines that name no request
+    for line in lines:
+        found = _REQUEST_ID.search(line)
+        request_id = found[1] if found else current
+        if line.startswith("START ") and request_id:
+            told.started.add(request_id)
+            current = request_id
+        if line.startswith("REPORT ") and request_id:
+            told.ended.add(request_id)
+        if url_part and url_part in line and request_id:
+            told.named.add(request_id)
+        if _ERROR in line or any(end in line for end in _BAD_ENDS):
+            _complain(told, line, request_id)
+    return told
+
+
+def _complain(told: _Invocations, line: str, request_id: str | None) -> None:
+    # The runtime client's own line may follow a library's remark without a break.
+    complaint = " ".join(line[max(0, line.find(_ERROR)) :].splitlines()[0].split())
+    known = told.complaint_of.get(request_id or "", "")
+    if known.startswith(_ERROR) and not complaint.startswith(_ERROR):
+        return  # the REPORT line says less than the error before it
+    told.complaints.append(complaint)
+    if request_id:
+        told.complaint_of[request_id] = complaint
