@@ -6,6 +6,7 @@ The emulator writes an invocation's lines when it ends: one that is running stil
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,15 +97,35 @@ def test_a_bucket_that_notifies_nobody(world: World, deployment: Deployment):
     assert "it is in the bucket, and the log group /aws/lambda/lost tells of no invocation since" in told
 
 
+def lost_once(world: World, deployment: Deployment, told: str) -> str:
+    """What is said of an image that got lost, once the function's log tells this."""
+    execution, keys = RemoteExecution(world.account, deployment, 0.1), []
+    since_ms = int(time.time() * 1000)
+    with pytest.raises(ResultTimeoutError):
+        execution.detect_noted(PICTURE, "a b.jpg", keys.append)
+    logs, wanted = world.account.logs, {"logGroupName": deployment.log_group, "startTime": since_ms}
+    wait_for(lambda: any(told in event["message"] for event in logs.filter_log_events(**wanted)["events"]))
+    with pytest.raises(ResultTimeoutError) as lost:
+        execution.detect_noted(PICTURE, "a b.jpg", keys.append, earlier=keys[0])
+    execution.close()
+    return str(lost.value)
+
+
 def test_a_function_that_writes_nothing(world: World, deployment: Deployment):
     with function_that("return {}", world, deployment):
-        told = offload(world, deployment, 3)
+        told = lost_once(world, deployment, "REPORT RequestId")
     assert "no invocation in the log group /aws/lambda/lost was of it" in told
 
 
+def test_a_function_that_is_still_running(world: World, deployment: Deployment):
+    with function_that("time.sleep(60)", world, deployment):
+        told = lost_once(world, deployment, "START RequestId")
+    assert "the function is still running (request " in told
+
+
 def test_a_function_that_fails_and_is_tried_again(world: World, deployment: Deployment):
-    with function_that("raise ValueError(str(event))", world, deployment):
-        told = offload(world, deployment, 1)
+    with function_that("raise ValueError('once more')", world, deployment):
+        told = lost_once(world, deployment, "once more")
     assert "the function failed, and Lambda may try again; the log group /aws/lambda/lost says: [ERROR] Value" in told
 
 

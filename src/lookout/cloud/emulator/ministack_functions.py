@@ -6,9 +6,11 @@ ministack is imported within functions: what it reads from the environment must 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from lookout.cloud.emulator import report
 from lookout.cloud.emulator.event_queue import Attempt, Policy, Verdict
 from lookout.cloud.emulator.failure_record import Message
 from lookout.cloud.emulator.function import Invocation
@@ -78,12 +80,14 @@ class MinistackFunctions:
             lambda_svc._emit_lambda_metrics(name, duration_ms=0.0, error=False, throttle=True)
             return Attempt(Verdict.THROTTLED)
         try:
-            invocation = self._runner.invoke(record, event.payload, event.request_id)
-            if invocation.host_fault:
-                return Attempt(Verdict.FAULT)
-            log = "\n".join(invocation.log_lines)
-            duration_ms = round(invocation.duration_ms)
-            lambda_svc._emit_lambda_logs(record, event.request_id, log, invocation.error, duration_ms, log_source="rie")
+            with _shown_as_running(config, event.request_id):
+                invocation = self._runner.invoke(record, event.payload, event.request_id)
+                if invocation.host_fault:
+                    return Attempt(Verdict.FAULT)
+                log, duration_ms = "\n".join(invocation.log_lines), round(invocation.duration_ms)
+                lambda_svc._emit_lambda_logs(
+                    record, event.request_id, log, invocation.error, duration_ms, log_source="rie"
+                )
             lambda_svc._emit_lambda_metrics(
                 name, duration_ms=invocation.duration_ms, error=invocation.error, throttle=False
             )
@@ -102,6 +106,24 @@ class MinistackFunctions:
         }
         queue = destination.rpartition(":")[2]
         sqs._act_send_message({"QueueUrl": queue, "MessageBody": message.body, "MessageAttributes": attributes}, "")
+
+
+@contextmanager
+def _shown_as_running(config: Mapping[str, Any], request_id: str) -> Iterator[None]:
+    """Have START in the function's log while it runs: its whole log comes at once, at its end."""
+    from ministack.services import cloudwatch_logs
+
+    group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    stream = {"logGroupName": group, "logStreamName": f"running/{request_id}"}
+    started = {"message": report.start_line(request_id, config.get("Version") or "$LATEST")}
+    # Each answers with an error where it is not needed, or the group not there; nothing hangs on it.
+    cloudwatch_logs._create_log_group({"logGroupName": group})
+    cloudwatch_logs._create_log_stream(stream)
+    cloudwatch_logs._put_log_events({**stream, "logEvents": [started]})
+    try:
+        yield
+    finally:
+        cloudwatch_logs._delete_log_stream(stream)
 
 
 def _in_scope(function: str, call: Callable[..., Any], *arguments: object) -> Any:
