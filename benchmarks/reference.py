@@ -12,6 +12,7 @@ how duration falls with memory. All figures but the published ones are emulated.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -37,10 +38,27 @@ MEMORY_MB = (512, 1024, 1769)
 # What the reference's report has of its function's REPORT lines: mean, SD, least, most.
 PUBLISHED_MS = (1780.20, 378.99, 1214.06, 3008.06)
 PUBLISHED_MB = (452.97, 1.47, 449.00, 454.00)
+# What OpenCV 4 takes for YOLOv3-tiny on one thread of a 2-core EPYC (Milan), on which the same function, under the CPU
+# share of 512 MB, took 1810 ms on average: it tells how much faster or slower this machine is.
+KNOWN_MS = 89.0
 # What Lookout's function may take with YOLOv3-tiny.
 MOST_MB = 230
 
 _KEY = "image-url"
+
+_NETWORK_ALONE = """
+import statistics, sys, time
+import cv2, numpy as np
+cv2.setNumThreads(1)
+network = cv2.dnn.readNetFromDarknet(sys.argv[1], sys.argv[2])
+times = []
+for _ in range(20):
+    network.setInput(np.zeros((1, 3, 416, 416), np.float32))
+    start = time.perf_counter()
+    network.forward(network.getUnconnectedOutLayersNames())
+    times.append(time.perf_counter() - start)
+print(statistics.median(times) * 1000)
+"""
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,23 @@ def main() -> None:
                 reference = deploy_reference(account, memory_mb, variables)
                 rows["reference", memory_mb] = reference.process(images)
                 rows["lookout", memory_mb] = deploy_lookout(account, memory_mb, cfg, settings).process(images)
-    tell(rows, arguments.memory)
+        tell(rows, arguments.memory)
+        if not arguments.onnx:
+            tell_speed(cfg, variables, statistics.mean(r.duration_ms for r in rows["reference", arguments.memory[0]]))
+
+
+def tell_speed(cfg: Path, variables: dict[str, str], mean_ms: float) -> None:
+    """Print how fast this machine is, and what the reference's mean would be on one whose speed is known."""
+    command = [sys.executable, "-c", _NETWORK_ALONE, str(cfg), str(cfg.with_suffix(".weights"))]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": variables["PYTHONPATH"]}
+    run_alone = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    alone_ms = float(run_alone.stdout)
+    there_ms = mean_ms * KNOWN_MS / alone_ms
+    print(
+        f"the network alone, OpenCV 4, one thread: {alone_ms:.1f} ms here, {KNOWN_MS:g} on the known machine; at its "
+        f"speed the reference's mean would be {there_ms:.0f} ms, {there_ms / PUBLISHED_MS[0] - 1:+.0%} against the "
+        "published one"
+    )
 
 
 def reference_variables(cfg: Path, opencv4: Path | None, *, onnx: bool) -> dict[str, str]:
