@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from lookout.apps.server.exchange import Exchange
 from lookout.apps.server.problems import RefusalError
 
-# A pause after each part of what is let go by, of some 64 KiB: others first.
-_DRAIN_PAUSE_S = 0.005
+# A pause after each part of what is let go by, of at most 256 KiB: others first.
+_DRAIN_PAUSE_S = 0.02
 
 
 class Held:
