@@ -26,9 +26,12 @@ import pytest
 pytest.importorskip("gunicorn", reason="the extra server is not installed")
 
 from helpers.program import Program, wait_for
+from helpers.service import service_of
 from helpers.tiny import CONFIDENCE, make_model, make_picture
 from helpers.traffic import HALF_A_HEAD, NUISANCES, PATH, Connection, Tally, crowd, head, nuisance, one_by_one
+from lookout.apps.server import running
 from lookout.images import encode_jpeg
+from lookout.loading import load
 from lookout.models.store import load_model
 
 SOAK = "LOOKOUT_SOAK" in os.environ
@@ -186,6 +189,23 @@ def test_a_worker_whose_watcher_is_killed_ends(server: Server):
     worker = server.worker
     server.process.kill()
     wait_for(lambda: not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text().split()[2])
+
+
+def test_a_worker_in_which_a_detection_hangs_ends(cfg: Path, monkeypatch: pytest.MonkeyPatch):
+    class Ended(BaseException):
+        pass
+
+    def end(status: int) -> None:
+        raise Ended(status)
+
+    monkeypatch.setattr(running.os, "_exit", end)
+    monkeypatch.setattr(running, "_LOOK_S", 0)
+    work = running._Work(service_of(load(cfg)), 0, None)
+    hangs_s = iter([0.0, 119.0, 121.0])
+    work.door = type("Door", (), {"longest_s": property(lambda _: next(hangs_s))})()
+    with pytest.raises(Ended, match="1"):
+        asyncio.run(work._watch())
+    assert next(hangs_s, None) is None
 
 
 def test_a_connection_that_says_nothing_is_closed(cfg: Path, tmp_path: Path):
