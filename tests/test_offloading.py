@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -340,14 +341,20 @@ def test_the_published_network_on_real_photographs(world: dict, tmp_path: Path):
 
 
 def children(pid: int) -> list[int]:
-    return [
-        int(stat.parent.name)
-        for stat in Path("/proc").glob("[0-9]*/stat")
-        if stat.read_text().rpartition(")")[2].split()[1] == str(pid)
-    ]
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            if stat.read_text().rpartition(")")[2].split()[1] == str(pid):
+                found.append(int(stat.parent.name))
+    return found
 
 
 def child(pid: int, command: str) -> int:
     """The child that runs this command of lookout."""
-    (found,) = (p for p in children(pid) if f"\0{command}\0" in Path(f"/proc/{p}/cmdline").read_text())
-    return found
+    found = []
+    for candidate in children(pid):
+        with suppress(OSError):
+            if f"\0{command}\0" in Path(f"/proc/{candidate}/cmdline").read_text():
+                found.append(candidate)
+    (only,) = found
+    return only

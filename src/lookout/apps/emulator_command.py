@@ -159,7 +159,7 @@ def _log_file(config: EmulatorConfig) -> Path:
         state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         folder = Path(state) / "lookout"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if config.data is not None:
             return folder / "log"
         descriptor, name = tempfile.mkstemp(".log", "emulator-", folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 import lookout
 from lookout.cloud.emulator import ACCOUNT
@@ -357,3 +358,20 @@ def test_retries_share_a_request_id_and_the_record_tells_of_them(handlers: Path)
         for each in (functions, sqs, logs):
             each.close()
         emulator.stop()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Host": "evil.example:4566"}],
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("OPTIONS", "/b"), ("POST", "/2015-03-31/functions")])
+def test_pages_in_a_browser_are_refused(emulator: Emulator, method: str, path: str, headers: dict[str, str]) -> None:
+    plain = {"Content-Type": "text/plain", **headers}
+    answer = urllib3.request(method, emulator.endpoint + path, headers=plain, retries=False)
+    assert answer.status == 403
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_this_machines_own_names_are_taken(emulator: Emulator) -> None:
+    for host in ("127.0.0.1", "localhost:4566", "[::1]:4566"):
+        assert urllib3.request("GET", f"{emulator.endpoint}/_lookout", headers={"Host": host}).status == 200

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lookout import __version__
 from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig, environment
@@ -32,6 +33,9 @@ Send = Callable[[AsgiMessage], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 RECOGNITION_PATH = "/_lookout"
+
+# The names of this machine that clients use.
+_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 _SERVICES = "s3,dynamodb,lambda,cloudformation,logs,sqs,iam,sts,ecr,monitoring"
 
@@ -178,6 +182,8 @@ def _with_recognition(app: App, about: Callable[[], Mapping[str, Any]], on_chang
     async def wrapped(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _start_only(app, scope, receive, send)
+        elif _is_foreign(scope):
+            await _refuse(send, is_http=scope["type"] == "http")
         elif scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == RECOGNITION_PATH:
             body = json.dumps({"emulator": "lookout", "version": __version__, **about()}).encode()
             headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
@@ -189,6 +195,26 @@ def _with_recognition(app: App, about: Callable[[], Mapping[str, Any]], on_chang
                 on_change()
 
     return wrapped
+
+
+def _is_foreign(scope: Any) -> bool:
+    """Whether a page in a browser asks, or somebody by a name that only leads here: who may do so runs code here.
+
+    The emulator knows no keys, and ministack answers every origin. AWS's clients send no ``Origin``.
+    """
+    headers = {name.lower(): value for name, value in scope["headers"]}
+    host = urlsplit("//" + headers.get(b"host", b"localhost").decode("latin-1")).hostname
+    return scope["type"] != "http" or b"origin" in headers or host not in _HOSTS
+
+
+async def _refuse(send: Send, *, is_http: bool) -> None:
+    if not is_http:
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    body = b"the emulator is for programs on this machine, at 127.0.0.1, and for no page in a browser\n"
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _Ended(Exception):  # noqa: N818 - not an error

@@ -34,7 +34,7 @@ def locked(folder: Path | None) -> Iterator[Path | None]:
     if folder is None:
         yield None
         return
-    folder = folder.absolute()
+    folder = folder.resolve()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

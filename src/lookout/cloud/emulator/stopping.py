@@ -27,7 +27,7 @@ def stop(port: int, data: Path | None) -> str:
     endpoint = _endpoint(port, data)
     about = _about(endpoint)
     process = about.get("process") or {}
-    if data is not None and about.get("data") != str(data.absolute()):
+    if data is not None and about.get("data") != str(data.resolve()):
         raise UnreachableError(f"no emulator runs that keeps its data in {data}")
     if not process or identity(process["pid"]) != process:
         raise CloudError(f"the emulator at {endpoint} is no process of this machine: stop it where it was started")

@@ -38,7 +38,7 @@ def is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True  # somebody else's
-    return True
+    return identity(pid) is not None  # one that has ended, and was not waited for, has its number still
 
 
 def identity(pid: int) -> dict[str, Any] | None:
