@@ -39,6 +39,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
         self._stop_waiting()
+        self._forget_not_taken()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -48,8 +49,7 @@ class Connection(H11Protocol):
 
     def resume_writing(self) -> None:
         """It has taken some."""
-        if self._not_taken is not None:
-            self._not_taken.cancel()
+        self._forget_not_taken()
         super().resume_writing()
 
     def handle_events(self) -> None:
@@ -80,12 +80,12 @@ class Connection(H11Protocol):
         else:
             super().timeout_keep_alive_handler()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's
         """Answer what is no HTTP; called while h11's error is handled, which knows a fitting status."""
         error = sys.exception()
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else _MALFORMED
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            reply = self.refuse(status, self.client[0] if self.client else msg)
+            reply = self.refuse(status, self.client[0] if self.client else "")
             headers = [*reply.headers, ("Connection", "close"), ("Content-Length", str(len(reply.body)))]
             for event in (
                 h11.Response(status_code=reply.status, headers=headers),
@@ -104,7 +104,12 @@ class Connection(H11Protocol):
         self._too_long = self.loop.call_later(self.idle_s, self.timeout_keep_alive_handler)
 
     def _stop_waiting(self) -> None:
-        for timer in (self._too_long, self._not_taken):
-            if timer is not None:
-                timer.cancel()
-        self._too_long = self._not_taken = None
+        if self._too_long is not None:
+            self._too_long.cancel()
+            self._too_long = None
+
+    def _forget_not_taken(self) -> None:
+        """Not with the other: who sends on without reading must not win time by it."""
+        if self._not_taken is not None:
+            self._not_taken.cancel()
+            self._not_taken = None

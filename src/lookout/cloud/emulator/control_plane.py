@@ -186,9 +186,7 @@ def _with_recognition(app: App, about: Callable[[], Mapping[str, Any]], on_chang
             await _refuse(send, is_http=scope["type"] == "http")
         elif scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == RECOGNITION_PATH:
             body = json.dumps({"emulator": "lookout", "version": __version__, **about()}).encode()
-            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            await _answer(send, 200, b"application/json", body)
         else:
             await app(scope, receive, send)
             if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
@@ -208,12 +206,16 @@ def _is_foreign(scope: Any) -> bool:
 
 
 async def _refuse(send: Send, *, is_http: bool) -> None:
-    if not is_http:
+    if is_http:
+        body = b"the emulator is for programs on this machine, at 127.0.0.1, and for no page in a browser\n"
+        await _answer(send, 403, b"text/plain", body)
+    else:
         await send({"type": "websocket.close", "code": 1008})
-        return
-    body = b"the emulator is for programs on this machine, at 127.0.0.1, and for no page in a browser\n"
-    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+
+
+async def _answer(send: Send, status: int, media_type: bytes, body: bytes) -> None:
+    headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
