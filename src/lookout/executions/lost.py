@@ -28,7 +28,7 @@ Stage = Literal["not uploaded", "not started", "given up", "failing", "running"]
 
 # A log that has more to tell since an image was uploaded than this is of too much traffic to tell of one image.
 _MOST_LINES = 20_000
-# Two machines' clocks differ a little.
+# This machine's clock and AWS's differ a little.
 _SKEW_MS = 2_000
 # S3 tells of an object within seconds, sometimes after a minute or more; what was told of this long ago is lost.
 _LATE_MS = 300_000
@@ -38,7 +38,8 @@ _REQUEST_ID = re.compile(r'(?:RequestId: |"request_id": ")([0-9a-f]{8}(?:-[0-9a-
 # Of a quoted key so much tells it from others: ``images/<id>/`` and a little; a long one is cut in the log.
 _TELLING = 100
 _ERROR = "[ERROR]"
-_BAD_ENDS = ("Status: error", "Status: timeout")
+_BROKEN = "Status: error"
+_BAD_ENDS = (_BROKEN, "Status: timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +100,14 @@ class Search:
         return replace(lost, for_good=True) if late else lost
 
     def breakdown(self, since_ms: int) -> str | None:
-        """What the function's log says of why it answers nobody; None where it may answer some.
+        """What the function's log says, since then by this machine's clock, of why it answers nobody; else None.
 
         It can't where it can't even start, or where each of several invocations since then failed. One that failed is
         no proof: what it met may pass, and Lambda tries again.
         """
-        log = _read(self._lines(since_ms), None)
+        log = _read(self._lines(since_ms - _SKEW_MS), None)
         failed = set(log.complaint_of)
-        if log.broken_inits or (len(failed) > 1 and failed >= log.ended):
+        if (log.broken_inits or len(failed) > 1) and failed >= log.ended:
             return _telling(log.complaints)
         return None
 
@@ -162,9 +163,7 @@ class Search:
     def _lines(self, since_ms: int) -> Sequence[str]:
         log_group = self._deployment.log_group
         with aws_errors(f"reading the log group {log_group}"):
-            pages = self._logs.get_paginator("filter_log_events").paginate(
-                logGroupName=log_group, startTime=since_ms - _SKEW_MS
-            )
+            pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=log_group, startTime=since_ms)
             return [event["message"] for event in islice((e for page in pages for e in page["events"]), _MOST_LINES)]
 
 
@@ -185,7 +184,7 @@ def _read(lines: Iterable[str], key: str | None) -> _Invocations:
     url_part = quote(key)[:_TELLING] if key else None
     current = None  # of the lines that name no request
     for line in lines:
-        if line.startswith("INIT_REPORT ") and any(end in line for end in _BAD_ENDS):
+        if line.startswith("INIT_REPORT ") and _BROKEN in line:  # one that takes too long is given another try
             told.broken_inits += 1
         found = _REQUEST_ID.search(line)
         request_id = found[1] if found else current
