@@ -136,6 +136,8 @@ class Function:
                 if created is None:
                     continue
                 place = image_url(created.bucket, created.key)
+                # A function that is killed, or takes too long, can't say afterwards what it was at.
+                self._log.info("object", request_id, url=place, status="begun", bytes=created.size_bytes)
                 self._take(created, place, request_id)
                 processed += 1
             except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
