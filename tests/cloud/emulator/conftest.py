@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -198,6 +199,18 @@ class InBackground:
     def result(self) -> Invocation:
         self._thread.join(60)
         return self._result[0]
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait for the end of a process that is no child of ours."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], 30)[0], f"process {pid} still runs"
+    finally:
+        os.close(descriptor)
 
 
 def invoke(host: FunctionHost, config: FunctionConfig, event: object = None) -> Invocation:

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lookout import __version__
+from lookout.cloud.emulator import data_folder
 from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig, environment
 from lookout.cloud.emulator.event_queue import EventQueue
 from lookout.cloud.emulator.ministack_functions import MinistackFunctions
@@ -133,28 +134,30 @@ def application(
 
 
 def save_state(data: Path) -> None:
-    """Write what the control plane holds, but for objects, to the data folder. Raises ``OSError``.
+    """Write what the control plane holds, but for objects, to the data folder: all or nothing. Raises ``OSError``.
 
     Only where nothing else runs any more, or in a process of its own: ministack would copy all that it holds first, and
     is kept from that. Its own writing would also take a full disk for a success.
     """
+    from ministack.services import lambda_svc
+
+    outdated: list[set[str]] = []
+    with _replaced(copy, "deepcopy", _itself), _replaced(lambda_svc, "_prune_orphan_code_blobs", outdated.append):
+        data_folder.keep_state(data, _documents())
+    for referenced in outdated:  # code that the state before still had
+        lambda_svc._prune_orphan_code_blobs(referenced)
+
+
+def _documents() -> Iterator[tuple[str, str]]:
+    """What there is to be saved of each service."""
     from ministack import app
     from ministack.core import persistence
 
-    with _uncopied():
-        for service, get_state in app._build_persistence_save_dict().items():
-            state = get_state()
-            if state is None:
-                continue
+    for service, get_state in app._build_persistence_save_dict().items():
+        state = get_state()
+        if state is not None:
             document = {"__ministack_format__": persistence._state_format_version(service), "payload": state}
-            _write(data / "state" / f"{service}.json", json.dumps(document, default=persistence._json_default))
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(exist_ok=True)
-    draft = file.with_suffix(".draft")
-    draft.write_text(text)
-    draft.replace(file)
+            yield service, json.dumps(document, default=persistence._json_default)
 
 
 def _itself(value: Any, _memo: object = None) -> Any:
@@ -162,13 +165,13 @@ def _itself(value: Any, _memo: object = None) -> Any:
 
 
 @contextmanager
-def _uncopied() -> Iterator[None]:
-    original = copy.deepcopy
-    copy.deepcopy = _itself  # type: ignore[assignment]
+def _replaced(module: Any, name: str, other: object) -> Iterator[None]:
+    original = getattr(module, name)
+    setattr(module, name, other)
     try:
         yield
     finally:
-        copy.deepcopy = original
+        setattr(module, name, original)
 
 
 def _no_scripts(*_folders: str) -> list[str]:

@@ -41,6 +41,7 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
         if data:
             data_folder.tell_endpoint(data, endpoint)
+            data_folder.settle_state(data)
         control_plane.configure(os.environ, endpoint, config)
         identity = identity_of(os.getpid())
         limiter = choose_limiter(cpu_limits=config.cpu_limits)
