@@ -186,19 +186,51 @@ def test_the_environment_is_made_from_scratch(function: Make) -> None:
     inherited = {
         "PATH": "/bin",
         "HOME": "/home/me",
+        "TMPDIR": "/of/all",
         "AWS_ACCESS_KEY_ID": "REAL",
         "AWS_PROFILE": "REAL",
         "PYTHONSTARTUP": "REAL",
     }
     config = function("m.f", environment={"AWS_LAMBDA_LOG_STREAM_NAME": "own", "MINE": "1"})
-    seen = sandbox_environment(config, "127.0.0.1:1", "stream", inherited)
+    seen = sandbox_environment(config, "127.0.0.1:1", "stream", Path("/own"), inherited)
     assert "REAL" not in seen.values()
     assert seen["AWS_ACCESS_KEY_ID"] == "000000000000"
     assert seen["AWS_REGION"] == "eu-north-1"
     assert seen["TZ"] == ":UTC"
     assert seen["HOME"] == "/home/me"
+    assert seen["TMPDIR"] == "/own"
     assert seen["MINE"] == "1"
     assert seen["AWS_LAMBDA_LOG_STREAM_NAME"] == "own"
+
+
+def test_a_sandbox_has_temporary_files_of_its_own_as_long_as_it_lives(
+    new_host: NewHost, function: Make, tmp_path: Path
+) -> None:
+    code, temporary = tmp_path / "code", tmp_path / "temporary"
+    code.mkdir()
+    temporary.mkdir()
+    (code / "scratch.py").write_text(
+        "import os, tempfile\n"
+        "from pathlib import Path\n"
+        "def handler(event, context):\n"
+        "    folder = Path(tempfile.gettempdir())\n"
+        "    seen = sorted(os.listdir(folder))\n"
+        "    (folder / event['name']).mkdir()\n"
+        "    (folder / event['name']).chmod(0)\n"
+        "    if 'gate' in event:\n"
+        "        open(event['gate']).read()\n"
+        "    return seen\n"
+    )
+    host, config = new_host(cores=4, folder=temporary), function("scratch.handler", task_root=code)
+    gate = fifo(tmp_path, "gate")
+    other = InBackground(host, config, {"name": "other", "gate": gate})
+    with Path(gate).open("w"):
+        assert answer(invoke(host, config, {"name": "first"})) == []
+        assert answer(invoke(host, config, {"name": "second"})) == ["first"]
+        assert len(list(temporary.iterdir())) == 2
+    assert answer(other.result()) == []
+    host.close()
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_changed_function_gets_a_new_sandbox(new_host: NewHost, function: Make) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lookout.cloud.emulator.config import environment
 
 # What a function sees of this machine. Never the whole environment: it may hold real keys.
-_INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "TMPDIR")
+_INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,16 @@ class Invocation:
 
 
 def sandbox_environment(
-    function: FunctionConfig, runtime_api: str, log_stream: str, inherited: Mapping[str, str] = os.environ
+    function: FunctionConfig,
+    runtime_api: str,
+    log_stream: str,
+    temporary: Path,
+    inherited: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """All the environment variables of a sandbox; the function's own come last, so they win."""
+    """All the environment variables of a sandbox; the function's own come last, so they win.
+
+    ``temporary`` is the folder for temporary files that it has alone.
+    """
     return {
         **{name: inherited[name] for name in _INHERITED if name in inherited},
         **environment(function.endpoint, function.region, function.account),
@@ -75,6 +82,7 @@ def sandbox_environment(
         "AWS_EC2_METADATA_DISABLED": "true",
         "LANG": "C.UTF-8",
         "TZ": ":UTC",
+        "TMPDIR": str(temporary),
         "_HANDLER": function.handler,
         "LAMBDA_TASK_ROOT": str(function.task_root),
         "AWS_LAMBDA_RUNTIME_API": runtime_api,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from lookout.cloud.emulator import report
 from lookout.cloud.emulator.cpu_room import CpuRoom
@@ -51,7 +52,8 @@ class FunctionHost:
     """Invokes functions in sandboxes under a limiter.
 
     How many invocations there may be at once is for the caller to say. A sandbox idle for ``idle_s`` is closed.
-    ``clock`` gives seconds, ``isolated`` sandboxes see little of the machine: see ``isolation``.
+    ``clock`` gives seconds, ``isolated`` sandboxes see little of the machine: see ``isolation``. ``folder`` is where
+    sandboxes have their temporary files; None, where the system has.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class FunctionHost:
         init_limit_s: float = 10.0,
         cores: int | None = None,
         isolated: bool = False,
+        folder: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limiter = limiter
         self._room = CpuRoom(cores or available_cores(), limited=limiter.limits_cpu)
         self._idle_s = idle_s
         self._isolated = isolated
+        self._folder = folder
         self._init_limit_s = init_limit_s
         self._clock = clock
         self._pools: dict[str, _Pool] = {}
@@ -145,7 +149,7 @@ class FunctionHost:
 
     def _initialise(self, function: FunctionConfig, request_id: str, limit_s: float) -> tuple[Sandbox, Init]:
         with self._room.init(function.memory_mb):
-            sandbox = Sandbox(function, self._limiter, self._spawner, isolated=self._isolated)
+            sandbox = Sandbox(function, self._limiter, self._spawner, isolated=self._isolated, folder=self._folder)
             with self._changed:
                 self._sandboxes.add(sandbox)
             if self._closed.is_set():  # close() may not have seen this one

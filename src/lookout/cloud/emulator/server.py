@@ -51,7 +51,9 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
         checkpoints = Checkpoints(partial(control_plane.save_state, data), journal) if data else None
         if checkpoints:
             parts.callback(checkpoints.close)
-        host = FunctionHost(limiter, config.idle_s, init_limit_s=config.init_limit_s, isolated=config.isolate)
+        host = FunctionHost(
+            limiter, config.idle_s, init_limit_s=config.init_limit_s, isolated=config.isolate, folder=folder
+        )
         changed = checkpoints.changed if checkpoints else _nothing
         runner = FunctionRunner(host, folder, endpoint, config.region)
         functions = MinistackFunctions(runner, changed)
