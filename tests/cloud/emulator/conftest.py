@@ -10,7 +10,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -259,15 +259,22 @@ class Emulator:
 
 @contextmanager
 def running_emulator(
-    region: str = REGION, variables: Mapping[str, str] | None = None, **options: Any
+    region: str = REGION,
+    variables: Mapping[str, str] | None = None,
+    errors: Path | None = None,
+    **options: Any,
 ) -> Iterator[Emulator]:
+    """``errors`` is where its standard error goes; None, to the tests' own."""
     for package in ("ministack", "awslambdaric"):
         pytest.importorskip(package)
     source = str(Path(lookout.__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": source, **(variables or {})}
     settings = {"port": 0, "region": region, **options}
     command = [sys.executable, "-c", _SERVE, json.dumps(settings, default=str)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        errors.open("w") if errors else nullcontext() as stderr,
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+    ):
         assert process.stdout
         try:
             yield Emulator(process, process.stdout.readline().strip())

@@ -17,7 +17,7 @@ import urllib3
 import lookout
 from lookout.cloud.emulator import ACCOUNT
 
-from .conftest import REGION, Emulator, create, fifo, image, running_emulator
+from .conftest import REGION, Emulator, create, fifo, image, running_emulator, wait_for_end
 
 boto3 = pytest.importorskip("boto3")
 Config = pytest.importorskip("botocore.config").Config
@@ -319,6 +319,102 @@ def test_reserved_concurrency_of_none_throttles_all_until_it_is_lifted(
     send(functions, "reserved", 7)
     functions.delete_function_concurrency(FunctionName="reserved")
     eventually(lambda: reports(client, "reserved"))
+
+
+RESERVING = """
+Parameters:
+  Handlers: {Type: String}
+  Reserved: {Type: String}
+Conditions:
+  Reserves: !Not [!Equals [!Ref Reserved, ""]]
+Resources:
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: reserving
+      PackageType: Image
+      Code: {ImageUri: "any:thing"}
+      ImageConfig: {Command: [handlers.wait]}
+      Role: !Sub "arn:aws:iam::${AWS::AccountId}:role/any"
+      MemorySize: 1769
+      Timeout: 60
+      ReservedConcurrentExecutions: !If [Reserves, !Ref Reserved, !Ref "AWS::NoValue"]
+      Environment: {Variables: {PYTHONPATH: !Ref Handlers}}
+"""
+
+
+def test_a_template_reserves_concurrency(client: Client, emulator: Emulator, handlers: Path, tmp_path: Path) -> None:
+    formation, functions = client("cloudformation"), client("lambda")
+    once = emulator.client("lambda", ONCE)
+
+    def deploy(call: Callable[..., Any], reserved: str, status: str) -> None:
+        values = {"Handlers": str(handlers), "Reserved": reserved}
+        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+        call(StackName="reserving", TemplateBody=RESERVING, Parameters=parameters)
+        waiter = formation.get_waiter(status)
+        waiter.wait(StackName="reserving", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+
+    def reserved() -> int | None:
+        return functions.get_function_concurrency(FunctionName="reserving").get("ReservedConcurrentExecutions")
+
+    deploy(formation.create_stack, "1", "stack_create_complete")
+    assert reserved() == 1
+    first, second, third = (fifo(tmp_path, name) for name in ("first", "second", "third"))
+    with ThreadPoolExecutor(2) as pool:
+        running = pool.submit(functions.invoke, FunctionName="reserving", Payload=json.dumps(first))
+        with Path(first).open("w"):  # opens when the handler has its end
+            with pytest.raises(once.exceptions.TooManyRequestsException) as caught:
+                once.invoke(FunctionName="reserving", Payload=json.dumps(third))
+            assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+            send(functions, "reserving", second)
+        running.result()["Payload"].read()
+        with Path(second).open("w"):  # the event has come to the handler
+            pass
+        deploy(formation.update_stack, "2", "stack_update_complete")
+        assert reserved() == 2
+        deploy(formation.update_stack, "", "stack_update_complete")
+        assert reserved() is None
+    once.close()
+
+
+def test_sandboxes_of_a_function_that_is_gone_or_another_end(client: Client, handlers: Path) -> None:
+    functions, pids = client("lambda"), []
+    for name in ("deleted", "updated"):
+        create(functions, name, **image(handlers, "handlers.echo"))
+        pids.append(call(client, name)[1]["pid"])
+    functions.delete_function(FunctionName="deleted")
+    functions.update_function_configuration(FunctionName="updated", MemorySize=1024)
+    for pid in pids:
+        wait_for_end(pid)
+
+
+def test_what_the_host_cannot_run_is_told_in_the_functions_log_and_on_standard_error(
+    handlers: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with running_emulator(variables={"TMPDIR": str(tmp_path)}, errors=log, retry_base_s=0.2) as emulator:
+        functions, logs = emulator.client("lambda"), emulator.client("logs")
+        logs.create_log_group(logGroupName="/aws/lambda/nothing")
+        create(functions, "nothing", **image(handlers, "handlers.nothing"))
+        (workspace,) = tmp_path.glob("lookout-emulator-*")
+        aside = workspace.rename(tmp_path / "aside")  # in place of a disk that is full
+        send(functions, "nothing", 7)
+
+        def told(words: str) -> list[str]:
+            found = logs.filter_log_events(logGroupName="/aws/lambda/nothing")["events"]
+            return [event["message"] for event in found if words in event["message"]]
+
+        report = eventually(lambda: told("REPORT"))[0]
+        assert report.endswith("Status: error\tError Type: Runtime.SandboxError")
+        assert "unpacked" in told("Error: ")[0]
+        assert "nothing can't be unpacked" in log.read_text()
+        answer = functions.invoke(FunctionName="nothing")
+        assert json.loads(answer["Payload"].read())["errorType"] == "Runtime.SandboxError"
+        aside.rename(workspace)
+        eventually(lambda: any("Status" not in line for line in told("REPORT")))  # the event was not lost
+        functions.close()
+        logs.close()
+        emulator.stop()
 
 
 def test_a_dead_letter_queue_gets_the_bare_event(client: Client, handlers: Path) -> None:

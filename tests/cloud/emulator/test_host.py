@@ -257,6 +257,26 @@ def test_idle_sandboxes_go(new_host: NewHost, function: Make) -> None:
     assert invoke(host, config).init_ms is not None
 
 
+def test_sandboxes_go_with_their_function_and_what_runs_ends_first(
+    new_host: NewHost, function: Make, tmp_path: Path
+) -> None:
+    gone: set[str] = set()
+    host = new_host(cores=4, is_current=lambda function: function.name not in gone)
+    config, gate = function("handlers.wait"), fifo(tmp_path, "gate")
+    idle = answer(invoke(host, function("handlers.echo")))["pid"]
+    running = InBackground(host, config, gate)
+    with Path(gate).open("w"):
+        gone |= {"handlers-wait", "handlers-echo"}
+        host.reap()
+        with pytest.raises(ProcessLookupError):
+            os.kill(idle, 0)
+    assert not running.result().error
+    with pytest.raises(ProcessLookupError):  # it was not kept
+        os.kill(answer(running.result()), 0)
+    assert host.sandboxes() == 0
+    assert host._pools == {}
+
+
 def test_invocations_at_the_same_time_have_their_own_sandboxes(
     new_host: NewHost, function: Make, tmp_path: Path
 ) -> None:
@@ -281,11 +301,15 @@ def test_closing_ends_what_is_in_flight(new_host: NewHost, function: Make, tmp_p
     assert answer(invoke(host, function("handlers.echo")))["errorType"] == "ServiceException"
 
 
-def test_a_sandbox_that_cannot_be_started(new_host: NewHost, function: Make) -> None:
+def test_a_sandbox_that_cannot_be_started(new_host: NewHost, function: Make, caplog: pytest.LogCaptureFixture) -> None:
     host = new_host()
     failed = invoke(host, function("handlers.echo", python="/no/such/python"))
     assert failed.error
     assert answer(failed)["errorType"] == "Runtime.SandboxError"
+    assert failed.log_lines[-1].endswith("Status: error\tError Type: Runtime.SandboxError")
+    (told,) = caplog.messages
+    assert "handlers-echo" in told
+    assert "/no/such/python" in told
     assert not invoke(host, function("handlers.nothing")).error
 
 

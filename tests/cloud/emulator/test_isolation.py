@@ -97,7 +97,7 @@ def hidden() -> Iterator[Path]:
 def test_it_sees_the_machine_read_only_and_no_network(
     host: FunctionHost, function: Make, outside: Path, hidden: Path
 ) -> None:
-    variables = {"NAMED": f"{hidden}/named", "MORE": f"/tmp/.:{hidden}/sockets:{hidden}/sockets/agent"}
+    variables = {"NAMED": f"{hidden}/named", "MORE": f"{hidden}/..:{hidden}/sockets:{hidden}/sockets/agent"}
     probe = function("probe.look", endpoint=ENDPOINT, memory_mb=512, environment=variables)
     with socket.create_server(("127.0.0.1", 0)) as other:
         others = [str(each) for each in hidden.iterdir() if each.name != "named"]

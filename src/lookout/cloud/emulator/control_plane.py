@@ -1,10 +1,11 @@
 """The control plane: ministack, with functions run by our host. This module and ``ministack_functions`` know ministack.
 
-ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts four
+ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts some
 are replaced: ``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every
 kind of function; ``invoke_async_with_retry``, where asynchronous invocations begin; ``_fire_s3_event_async``, which
-would tell of an object in a thread, after its upload is answered; and ``_collect_scripts``, which finds scripts to run
-at start. Others are called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies on: the
+would tell of an object in a thread, after its upload is answered; ``_collect_scripts``, which finds scripts to run at
+start; and what CloudFormation does with functions: see ``provide_reserved_concurrency``. Others are called: see
+``MinistackFunctions`` and ``save_state``. All else that this module relies on: the
 settings in ``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``,
 its ASGI application. The test of the emulator is the contract: it speaks to it with AWS's own client.
 """
@@ -25,7 +26,7 @@ from lookout import __version__
 from lookout.cloud.emulator import data_folder
 from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig, environment
 from lookout.cloud.emulator.event_queue import EventQueue
-from lookout.cloud.emulator.ministack_functions import MinistackFunctions
+from lookout.cloud.emulator.ministack_functions import MinistackFunctions, provide_reserved_concurrency
 from lookout.errors import MissingExtraError
 
 AsgiMessage = MutableMapping[str, Any]
@@ -130,6 +131,7 @@ def application(
     lambda_svc.invoke_async_with_retry = invoke_later
     s3._fire_s3_event_async = fire
     app._collect_scripts = _no_scripts
+    provide_reserved_concurrency()
     return _with_recognition(app.app, about, on_change)
 
 

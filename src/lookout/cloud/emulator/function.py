@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lookout.cloud.emulator import report
 from lookout.cloud.emulator.config import environment
 
 # What a function sees of this machine. Never the whole environment: it may hold real keys.
@@ -60,6 +61,20 @@ class Invocation:
     init_ms: float | None = None
     memory_mb: int = 0
     host_fault: bool = False
+
+
+def refusal(
+    version: str, memory_mb: int, request_id: str, error_type: str, reason: str, *, host_fault: bool = True
+) -> Invocation:
+    """An invocation that did not reach a sandbox, and what the function's log tells of it."""
+    outcome = report.refused(request_id, error_type, reason)
+    lines = (
+        report.start_line(request_id, version),
+        *outcome.notes,
+        report.end_line(request_id),
+        report.report_line(request_id, outcome, memory_mb=memory_mb, used_mb=0, init_ms=None),
+    )
+    return Invocation(outcome.payload, outcome.error, lines, host_fault=host_fault)
 
 
 def sandbox_environment(

@@ -1,9 +1,9 @@
 """Sandboxes that see the machine read-only and reach nothing but the emulator, by bubblewrap.
 
 A sandbox has namespaces of its own: files read-only but for a ``/tmp`` of its own, as on Lambda, no process but its
-own, and a network with nothing in it. There the launcher opens two ports, of the Runtime API and of the emulator, and hands
-the listening sockets out through a socket that it inherited: who accepts on them is the emulator, outside. So nothing
-runs in the sandbox for the sake of its network, and its CPU time and memory are the function's alone.
+own, and a network with nothing in it. There the launcher opens two ports, of the Runtime API and of the emulator, and
+hands the listening sockets out through a socket that it inherited: who accepts on them is the emulator, outside. So
+nothing runs in the sandbox for the sake of its network, and its CPU time and memory are the function's alone.
 
 Of this machine's ``/tmp`` and ``/run`` it sees what it can't do without: its own files, Python, Lookout, and files and
 folders below ``/tmp`` that its variables name, such as a model's.

@@ -13,9 +13,13 @@ from typing import Any
 from lookout.cloud.emulator import report
 from lookout.cloud.emulator.event_queue import Attempt, Policy, Verdict
 from lookout.cloud.emulator.failure_record import Message
-from lookout.cloud.emulator.function import Invocation
-from lookout.cloud.emulator.function_runner import FunctionRunner
+from lookout.cloud.emulator.function import FunctionConfig, Invocation
+from lookout.cloud.emulator.function_runner import FunctionRunner, revision
 from lookout.cloud.emulator.journal import Event
+
+Properties = Mapping[str, Any]
+
+_RESERVED = "ReservedConcurrentExecutions"
 
 
 class MinistackFunctions:
@@ -42,6 +46,14 @@ class MinistackFunctions:
             return _in_scope(event.function, self._attempt, event)  # type: ignore[no-any-return]
         finally:
             self._on_change()
+
+    @staticmethod
+    def is_current(function: FunctionConfig) -> bool:
+        """Whether a function is there still, as it was."""
+        from ministack.services import lambda_svc
+
+        _, config, _ = _in_scope(function.arn, lambda_svc._get_func_record_for_ref, function.arn)
+        return config is not None and revision(config) == function.revision
 
     def send(self, event: Event, destination: str, message: Message) -> None:
         """See ``Functions``. Destinations are SQS queues."""
@@ -72,9 +84,11 @@ class MinistackFunctions:
         from ministack.services import lambda_svc
 
         found, config, name = lambda_svc._get_func_record_for_ref(event.function)
-        if found is None or config is None:
+        base, _, _ = lambda_svc._get_base_func_record_for_ref(event.function)
+        if found is None or config is None or base is None:
             return Attempt(Verdict.FAULT)  # deleted just now; there is no policy for it next time
-        record = {**found, "config": {**config, "FunctionArn": event.function}}
+        # Versions share what is reserved for their function.
+        record = {**found, "config": {**config, "FunctionArn": event.function}, "concurrency": base.get("concurrency")}
         slot, _ = lambda_svc._acquire_execution_slot(record, config)
         if slot is None:
             lambda_svc._emit_lambda_metrics(name, duration_ms=0.0, error=False, throttle=True)
@@ -82,12 +96,12 @@ class MinistackFunctions:
         try:
             with _shown_as_running(config, event.request_id):
                 invocation = self._runner.invoke(record, event.payload, event.request_id)
-                if invocation.host_fault:
-                    return Attempt(Verdict.FAULT)
                 log, duration_ms = "\n".join(invocation.log_lines), round(invocation.duration_ms)
                 lambda_svc._emit_lambda_logs(
                     record, event.request_id, log, invocation.error, duration_ms, log_source="rie"
                 )
+            if invocation.host_fault:
+                return Attempt(Verdict.FAULT)
             lambda_svc._emit_lambda_metrics(
                 name, duration_ms=invocation.duration_ms, error=invocation.error, throttle=False
             )
@@ -106,6 +120,35 @@ class MinistackFunctions:
         }
         queue = destination.rpartition(":")[2]
         sqs._act_send_message({"QueueUrl": queue, "MessageBody": message.body, "MessageAttributes": attributes}, "")
+
+
+def provide_reserved_concurrency() -> None:
+    """Let templates reserve concurrency for their functions, which ministack's CloudFormation passes over."""
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    create_function, update_function = handlers["create"], handlers["update"]
+
+    def create(logical_id: str, properties: Properties, stack: str) -> tuple[str, Any]:
+        name, attributes = create_function(logical_id, properties, stack)
+        _reserve(name, {}, properties)
+        return name, attributes
+
+    def update(function: str, before: Properties, after: Properties, *more: Any, **named: Any) -> tuple[str, Any]:
+        name, attributes = update_function(function, before, after, *more, **named)
+        _reserve(name, before, after)
+        return name, attributes
+
+    handlers |= {"create": create, "update": update}
+
+
+def _reserve(function: str, before: Properties, after: Properties) -> None:
+    from ministack.services import lambda_svc
+
+    if (reserved := after.get(_RESERVED)) is not None:
+        lambda_svc._put_function_concurrency(function, {_RESERVED: int(reserved)})
+    elif _RESERVED in before:
+        lambda_svc._delete_function_concurrency(function)
 
 
 @contextmanager

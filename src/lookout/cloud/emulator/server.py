@@ -52,7 +52,12 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
         if checkpoints:
             parts.callback(checkpoints.close)
         host = FunctionHost(
-            limiter, config.idle_s, init_limit_s=config.init_limit_s, isolated=config.isolate, folder=folder
+            limiter,
+            config.idle_s,
+            init_limit_s=config.init_limit_s,
+            isolated=config.isolate,
+            folder=folder,
+            is_current=MinistackFunctions.is_current,
         )
         changed = checkpoints.changed if checkpoints else _nothing
         runner = FunctionRunner(host, folder, endpoint, config.region)
