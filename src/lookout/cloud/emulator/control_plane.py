@@ -1,13 +1,12 @@
-"""The control plane: ministack, with functions run by our host. This module and ``ministack_functions`` know ministack.
+"""The control plane: ministack, with functions run by our host.
 
-ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts some
-are replaced: ``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every
-kind of function; ``invoke_async_with_retry``, where asynchronous invocations begin; ``_fire_s3_event_async``, which
-would tell of an object in a thread, after its upload is answered; ``_collect_scripts``, which finds scripts to run at
-start; and what CloudFormation does with functions: see ``provide_reserved_concurrency``. Others are called: see
-``MinistackFunctions`` and ``save_state``. All else that this module relies on: the
-settings in ``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``,
-its ASGI application. The test of the emulator is the contract: it speaks to it with AWS's own client.
+This module, ``ministack_functions``, ``uploads`` and ``formation`` know ministack (MIT), which speaks the protocols of
+S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts some are replaced:
+``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every kind of
+function; ``_collect_scripts``, which finds scripts to run at start; and what ``uploads`` and ``formation`` name. Others
+are called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies on: the settings in
+``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``, its ASGI
+application. The test of the emulator is the contract: it speaks to it with AWS's own client.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +24,9 @@ from lookout import __version__
 from lookout.cloud.emulator import data_folder
 from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig, environment
 from lookout.cloud.emulator.event_queue import EventQueue
-from lookout.cloud.emulator.ministack_functions import MinistackFunctions, provide_reserved_concurrency
+from lookout.cloud.emulator.formation import complete_formation
+from lookout.cloud.emulator.ministack_functions import MinistackFunctions
+from lookout.cloud.emulator.uploads import keep_uploads
 from lookout.errors import MissingExtraError
 
 AsgiMessage = MutableMapping[str, Any]
@@ -107,31 +107,12 @@ def application(
     each request that may have changed something.
     """
     from ministack import app  # only after the environment is configured
-    from ministack.services import lambda_svc, s3
-
-    unkept: list[sqlite3.Error] = []
-
-    def fire(bucket: str, key: str, event_name: str, *described: Any, **more: Any) -> None:
-        """Tell of an object before its upload is answered: then the event is in the journal, or the upload fails."""
-        if bucket in s3._bucket_notifications:
-            unkept.clear()
-            sequencer = s3._next_event_sequencer(event_name)
-            s3._fire_s3_event(bucket, key, event_name, *described, sequencer=sequencer, **more)
-            if unkept:  # ministack goes on without an event that can't be delivered
-                raise unkept.pop()
-
-    def invoke_later(record: Mapping[str, Any], event: object) -> None:
-        try:
-            events.put(record["config"]["FunctionArn"], json.dumps(event).encode())
-        except sqlite3.Error as error:
-            unkept.append(error)
-            raise
+    from ministack.services import lambda_svc
 
     lambda_svc._execute_function_docker = functions.execute
-    lambda_svc.invoke_async_with_retry = invoke_later
-    s3._fire_s3_event_async = fire
+    keep_uploads(events)
     app._collect_scripts = _no_scripts
-    provide_reserved_concurrency()
+    complete_formation()
     return _with_recognition(app.app, about, on_change)
 
 

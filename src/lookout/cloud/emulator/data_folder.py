@@ -50,9 +50,22 @@ def locked(folder: Path | None) -> Iterator[Path | None]:
         os.close(descriptor)
 
 
-def tell_endpoint(folder: Path, endpoint: str) -> None:
-    """Note in a locked folder where its emulator answers."""
-    (folder / "lock").write_text(endpoint)
+def prepare(folder: Path, endpoint: str) -> None:
+    """Note in a locked folder where its emulator answers, and make what it keeps ready. Raises ``UsageError``."""
+    try:
+        (folder / "lock").write_text(endpoint)
+        settle_state(folder)
+        damaged = [file for file in (folder / "state").glob("*.json") if not _is_whole(file)]
+    except OSError as error:
+        raise UsageError(f"{folder} can't keep the emulator's data: {error.strerror}") from error
+    if damaged:  # the control plane would begin with nothing in its place, and save that
+        raise UsageError(f"{damaged[0]} is damaged: put a whole one in its place, or remove it and what it held")
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file begins and ends as one of JSON does: one that was cut off doesn't."""
+    text = file.read_bytes().strip()
+    return text.startswith(b"{") and text.endswith(b"}")
 
 
 def told_endpoint(folder: Path) -> str | None:
@@ -76,8 +89,12 @@ def keep_state(folder: Path, documents: Iterable[tuple[str, str]]) -> None:
     draft = folder / "state.draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    for service, text in documents:
-        (draft / f"{service}.json").write_text(text)
+    try:
+        for service, text in documents:
+            (draft / f"{service}.json").write_text(text)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)  # the disk may be full
+        raise
     settle_state(folder)
     draft.rename(folder / "state.next")
     settle_state(folder)

@@ -17,10 +17,6 @@ from lookout.cloud.emulator.function import FunctionConfig, Invocation
 from lookout.cloud.emulator.function_runner import FunctionRunner, revision
 from lookout.cloud.emulator.journal import Event
 
-Properties = Mapping[str, Any]
-
-_RESERVED = "ReservedConcurrentExecutions"
-
 
 class MinistackFunctions:
     """Runs ministack's functions on our host, for whoever waits (``execute``) and for events.
@@ -120,35 +116,6 @@ class MinistackFunctions:
         }
         queue = destination.rpartition(":")[2]
         sqs._act_send_message({"QueueUrl": queue, "MessageBody": message.body, "MessageAttributes": attributes}, "")
-
-
-def provide_reserved_concurrency() -> None:
-    """Let templates reserve concurrency for their functions, which ministack's CloudFormation passes over."""
-    from ministack.services.cloudformation import provisioners
-
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
-    create_function, update_function = handlers["create"], handlers["update"]
-
-    def create(logical_id: str, properties: Properties, stack: str) -> tuple[str, Any]:
-        name, attributes = create_function(logical_id, properties, stack)
-        _reserve(name, {}, properties)
-        return name, attributes
-
-    def update(function: str, before: Properties, after: Properties, *more: Any, **named: Any) -> tuple[str, Any]:
-        name, attributes = update_function(function, before, after, *more, **named)
-        _reserve(name, before, after)
-        return name, attributes
-
-    handlers |= {"create": create, "update": update}
-
-
-def _reserve(function: str, before: Properties, after: Properties) -> None:
-    from ministack.services import lambda_svc
-
-    if (reserved := after.get(_RESERVED)) is not None:
-        lambda_svc._put_function_concurrency(function, {_RESERVED: int(reserved)})
-    elif _RESERVED in before:
-        lambda_svc._delete_function_concurrency(function)
 
 
 @contextmanager
