@@ -16,6 +16,7 @@ import urllib3
 
 import lookout
 from lookout.cloud.emulator import ACCOUNT
+from lookout.cloud.emulator.refusals import MOST_EVENT_BYTES, refusal_of
 
 from .conftest import REGION, Emulator, create, fifo, image, running_emulator, wait_for_end
 
@@ -417,6 +418,45 @@ def test_what_the_host_cannot_run_is_told_in_the_functions_log_and_on_standard_e
         emulator.stop()
 
 
+@pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+@pytest.mark.parametrize(
+    ("payload", "status", "name"),
+    [
+        (b"no JSON", 400, "InvalidRequestContentException"),
+        (b'{"a": NaN}', 400, "InvalidRequestContentException"),
+        (b"\xff", 400, "InvalidRequestContentException"),
+        (b'"%s"' % (b"x" * 6_291_456), 413, "RequestTooLargeException"),
+    ],
+)
+def test_payloads_that_lambda_does_not_take(
+    client: Client, handlers: Path, kind: str, payload: bytes, status: int, name: str
+) -> None:
+    with pytest.raises(client("lambda").exceptions.ClientError) as caught:
+        client("lambda").invoke(FunctionName="any", Payload=payload, InvocationType=kind)
+    assert caught.value.response["Error"]["Code"] == name
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_an_event_may_be_a_million_bytes() -> None:
+    payload = b'"%s"' % (b"x" * (MOST_EVENT_BYTES - 2))
+    assert refusal_of(payload, is_event=True) is None
+    assert refusal_of(payload + b" ", is_event=True) is not None
+    assert refusal_of(payload + b" ", is_event=False) is None
+    assert refusal_of(b"", is_event=False) is None
+
+
+def test_versions_share_what_is_reserved_for_their_function(client: Client, emulator: Emulator, handlers: Path) -> None:
+    functions, once = client("lambda"), emulator.client("lambda", ONCE)
+    create(functions, "versioned", **image(handlers, "handlers.nothing"))
+    version = functions.publish_version(FunctionName="versioned")["Version"]
+    functions.put_function_concurrency(FunctionName="versioned", ReservedConcurrentExecutions=0)
+    with pytest.raises(once.exceptions.TooManyRequestsException):
+        once.invoke(FunctionName="versioned", Qualifier=version)
+    functions.delete_function_concurrency(FunctionName="versioned")
+    assert once.invoke(FunctionName="versioned", Qualifier=version)["Payload"].read() == b"null"
+    once.close()
+
+
 def test_a_dead_letter_queue_gets_the_bare_event(client: Client, handlers: Path) -> None:
     functions, sqs = client("lambda"), client("sqs")
     url = sqs.create_queue(QueueName="letters")["QueueUrl"]
@@ -458,7 +498,7 @@ def test_retries_share_a_request_id_and_the_record_tells_of_them(handlers: Path)
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Host": "evil.example:4566"}],
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example:4566"}, {"Host": "[evil"}],
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("OPTIONS", "/b"), ("POST", "/2015-03-31/functions")])
 def test_pages_in_a_browser_are_refused(emulator: Emulator, method: str, path: str, headers: dict[str, str]) -> None:

@@ -1,12 +1,13 @@
 """The control plane: ministack, with functions run by our host.
 
-This module, ``ministack_functions``, ``uploads`` and ``formation`` know ministack (MIT), which speaks the protocols of
-S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts some are replaced:
+This module, ``ministack_functions``, ``uploads``, ``refusals`` and ``formation`` know ministack (MIT), which speaks the
+protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts some are replaced:
 ``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every kind of
-function; ``_collect_scripts``, which finds scripts to run at start; and what ``uploads`` and ``formation`` name. Others
-are called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies on: the settings in
-``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``, its ASGI
-application. The test of the emulator is the contract: it speaks to it with AWS's own client.
+function; ``_collect_scripts``, which finds scripts to run at start; and what ``uploads``, ``refusals`` and
+``formation`` change. Others are called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies
+on: the settings in ``_settings``, which ministack reads from the environment when it is imported, and
+``ministack.app.app``, its ASGI application. The test of the emulator is the contract: it speaks to it with AWS's own
+client.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig, environment
 from lookout.cloud.emulator.event_queue import EventQueue
 from lookout.cloud.emulator.formation import complete_formation
 from lookout.cloud.emulator.ministack_functions import MinistackFunctions
+from lookout.cloud.emulator.refusals import refuse_as_lambda_does
 from lookout.cloud.emulator.uploads import keep_uploads
 from lookout.errors import MissingExtraError
 
@@ -111,6 +113,7 @@ def application(
 
     lambda_svc._execute_function_docker = functions.execute
     keep_uploads(events)
+    refuse_as_lambda_does()
     app._collect_scripts = _no_scripts
     complete_formation()
     return _with_recognition(app.app, about, on_change)
@@ -187,7 +190,10 @@ def _is_foreign(scope: Any) -> bool:
     The emulator knows no keys, and ministack answers every origin. AWS's clients send no ``Origin``.
     """
     headers = {name.lower(): value for name, value in scope["headers"]}
-    host = urlsplit("//" + headers.get(b"host", b"localhost").decode("latin-1")).hostname
+    try:
+        host = urlsplit("//" + headers.get(b"host", b"localhost").decode("latin-1")).hostname
+    except ValueError:
+        host = None
     return scope["type"] != "http" or b"origin" in headers or host not in _HOSTS
 
 

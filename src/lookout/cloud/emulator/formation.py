@@ -53,22 +53,32 @@ def _reserve_for_functions() -> None:
     create_function, update_function = handlers["create"], handlers["update"]
 
     def create(logical_id: str, properties: Properties, stack: str) -> tuple[str, Any]:
+        reserved = _reserved(properties)  # before there is a function that nobody would remove
         name, attributes = create_function(logical_id, properties, stack)
-        _reserve(name, {}, properties)
+        _reserve(name, reserved, lift=False)
         return name, attributes
 
     def update(function: str, before: Properties, after: Properties, *more: Any) -> tuple[str, Any]:
+        reserved = _reserved(after)
         name, attributes = update_function(function, before, after, *more)
-        _reserve(name, before, after)
+        _reserve(name, reserved, lift=_RESERVED in before)
         return name, attributes
 
     handlers |= {"create": create, "update": update}
 
 
-def _reserve(function: str, before: Properties, after: Properties) -> None:
+def _reserved(properties: Properties) -> int | None:
+    reserved = properties.get(_RESERVED)
+    try:
+        return None if reserved is None else int(reserved)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{_RESERVED} is no whole number: {reserved!r}") from error
+
+
+def _reserve(function: str, reserved: int | None, *, lift: bool) -> None:
     from ministack.services import lambda_svc
 
-    if (reserved := after.get(_RESERVED)) is not None:
-        lambda_svc._put_function_concurrency(function, {_RESERVED: int(reserved)})
-    elif _RESERVED in before:
+    if reserved is not None:
+        lambda_svc._put_function_concurrency(function, {_RESERVED: reserved})
+    elif lift:
         lambda_svc._delete_function_concurrency(function)

@@ -80,11 +80,9 @@ class MinistackFunctions:
         from ministack.services import lambda_svc
 
         found, config, name = lambda_svc._get_func_record_for_ref(event.function)
-        base, _, _ = lambda_svc._get_base_func_record_for_ref(event.function)
-        if found is None or config is None or base is None:
+        if found is None or config is None:
             return Attempt(Verdict.FAULT)  # deleted just now; there is no policy for it next time
-        # Versions share what is reserved for their function.
-        record = {**found, "config": {**config, "FunctionArn": event.function}, "concurrency": base.get("concurrency")}
+        record = {**found, "config": {**config, "FunctionArn": event.function}}
         slot, _ = lambda_svc._acquire_execution_slot(record, config)
         if slot is None:
             lambda_svc._emit_lambda_metrics(name, duration_ms=0.0, error=False, throttle=True)
