@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,8 @@ import pytest
 
 from lookout.cloud.emulator.function import FunctionConfig, sandbox_environment
 from lookout.cloud.emulator.host import FunctionHost
+from lookout.cloud.emulator.packages import BadCodeError, Packages
+from lookout.cloud.emulator.polling import PollingLimiter, PollingLimits
 from lookout.cloud.emulator.quotas import Limiter
 
 from .conftest import InBackground, answer, fifo, invoke, limiters, running_host
@@ -311,6 +316,37 @@ def test_a_sandbox_that_cannot_be_started(new_host: NewHost, function: Make, cap
     assert "handlers-echo" in told
     assert "/no/such/python" in told
     assert not invoke(host, function("handlers.nothing")).error
+
+
+def test_a_sandbox_that_cannot_be_limited_is_not_left(function: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: PollingLimits) -> None:
+        raise OSError("no such group")
+
+    monkeypatch.setattr(PollingLimits, "start_cpu_quota", refused)
+    with running_host(PollingLimiter(2, throttle=False)) as host:
+        assert answer(invoke(host, function("handlers.echo")))["errorType"] == "Runtime.SandboxError"
+        assert host.sandboxes() == 0
+
+
+@pytest.mark.parametrize(
+    ("archive", "error"),
+    [(b"no zip", BadCodeError), (b"", None), (b"full", OSError)],
+)
+def test_code_that_cannot_be_unpacked_leaves_nothing(
+    archive: bytes, error: type[Exception] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    if archive == b"full":
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as files:
+            files.writestr("module.py", "")
+        archive = packed.getvalue()
+        monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
+    with pytest.raises(error) if error else nullcontext():
+        Packages(tmp_path).code({"Runtime": "python3.12", "Handler": "m.f"}, archive)
+    assert len(list(tmp_path.iterdir())) == (error is None)
 
 
 @pytest.fixture(params=["awslambdaric", "runtime_client"])

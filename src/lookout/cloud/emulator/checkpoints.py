@@ -80,7 +80,7 @@ class Checkpoints:
                 return
             self._changed.clear()
             began_s = time.monotonic()
-            if not self._save_and_forget():
+            if not self._save_and_forget() and not self._closed.is_set():
                 _log.error("the emulator's state could not be saved; it is tried again")
                 self._changed.set()
             pause_s = max(self._shortest_pause_s, (time.monotonic() - began_s) / _LARGEST_PART)

@@ -173,7 +173,11 @@ class FunctionHost:
                 self._sandboxes.add(sandbox)
             if self._closed.is_set():  # close() may not have seen this one
                 sandbox.kill()
-            return sandbox, sandbox.initialise(request_id, limit_s)
+            try:
+                return sandbox, sandbox.initialise(request_id, limit_s)
+            except OSError:  # its limits can't be set
+                self._close_all([sandbox])
+                raise
 
     def _run(self, sandbox: Sandbox, start: _Start, payload: bytes, request_id: str) -> Invocation:
         """Run the handler, unless init failed, and tell of it all as Lambda's log does."""
