@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
@@ -19,7 +21,7 @@ from helpers.templates import handlers, listed, template
 from lookout.cloud.template import Names
 
 DOCS = Path(__file__).parents[1] / "docs"
-DEPLOY, USE = (json.loads((DOCS / name).read_text()) for name in ("aws-policy.json", "aws-policy-use.json"))
+DEPLOY, USE = (json.loads((DOCS / name).read_text("utf-8")) for name in ("aws-policy.json", "aws-policy-use.json"))
 PLACEHOLDERS = {"ACCOUNT", "REGION", "STACK", "BUCKET", "TABLE", "FUNCTION", "REPOSITORY"}
 
 # What the handlers of CloudFormation call for properties that the template does not have.
@@ -168,13 +170,23 @@ def test_whoever_only_uses_a_stack_can_neither_change_nor_delete_it():
 
 
 def test_the_document_explains_every_placeholder():
-    text = (DOCS / "aws.md").read_text()
+    text = (DOCS / "aws.md").read_text("utf-8")
     assert [name for name in PLACEHOLDERS if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("policy", ["aws-policy.json", "aws-policy-use.json"])
+def test_the_document_shows_how_to_fill_a_policy_in(policy: str):
+    (command,) = re.findall(
+        r"^    sed '(.+)' docs/aws-policy.json$", (DOCS / "aws.md").read_text("utf-8"), re.MULTILINE
+    )
+    sed = shutil.which("sed") or pytest.skip("there is no sed")
+    made = subprocess.run([sed, command, str(DOCS / policy)], capture_output=True, text=True, check=True).stdout
+    assert json.loads(made) == filled(json.loads((DOCS / policy).read_text("utf-8")), Names.of("lookout"))
 
 
 def known_actions() -> dict[str, list[str]]:
     """All of IAM's actions, in small letters, and the kinds of resources that each can be narrowed to."""
-    specification = resources.files("cfnlint.data.AdditionalSpecs").joinpath("Policies.json").read_text()
+    specification = resources.files("cfnlint.data.AdditionalSpecs").joinpath("Policies.json").read_text("utf-8")
     return {
         f"{service}:{action}": about.get("Resources", [])
         for service, services in json.loads(specification).items()
