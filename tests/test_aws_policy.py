@@ -17,7 +17,7 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 pytest.importorskip("cfnlint", reason="the linter of templates is not installed")
 
 from helpers.aws_calls import actions_called
-from helpers.templates import handlers, listed, template
+from helpers.templates import listed, registered, template
 from lookout.cloud.template import Names
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -60,7 +60,7 @@ def called_by_handlers(*kinds: str) -> set[str]:
         action
         for resource_type in types
         for kind in kinds
-        for action in handlers(resource_type)["handlers"].get(kind, {}).get("permissions", [])
+        for action in registered(resource_type)["handlers"].get(kind, {}).get("permissions", [])
     }
 
 
