@@ -88,6 +88,12 @@ def test_whoever_deploys_may_do_all_that_cloudformation_does_for_them():
     assert wanted - granted(DEPLOY) == set()
 
 
+def test_whoever_makes_a_function_of_an_image_may_let_lambda_read_it():
+    """As Lambda's own documentation has it, of the repository whose policy the template sets."""
+    wanted = {"BatchGetImage", "GetDownloadUrlForLayer", "GetRepositoryPolicy", "SetRepositoryPolicy"}
+    assert {f"ecr:{name}" for name in wanted} <= granted(DEPLOY)
+
+
 def test_whoever_looks_after_a_stack_may_see_whether_it_is_as_it_was_made():
     """CloudFormation reads every setting to tell a drift, also those that the template does not have."""
     never = {action for action in called_by_handlers("read") if action.startswith(("kms:", "s3tables:"))}
