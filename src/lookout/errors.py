@@ -22,6 +22,7 @@
     │   ├── BusyError            it has too much to do, however often asked exit 1  HTTP 503
     │   └── ResultTimeoutError   it gave none in time                      exit 1   HTTP 504
     └── CloudError               AWS or the emulator refused               exit 1   HTTP 502
+        ├── ExpiredCredentialsError  the credentials' time is over
         ├── StackError           a stack was not made, changed or deleted
         └── UnfinishedError      the function could not deal with all of an event: Lambda tries again
 
@@ -138,6 +139,10 @@ class CloudError(LookoutError):
     """AWS, or the emulator in its place, refused or failed."""
 
     http_status = 502
+
+
+class ExpiredCredentialsError(CloudError):
+    """AWS credentials whose time is over: somebody must renew them."""
 
 
 class StackError(CloudError):

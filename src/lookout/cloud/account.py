@@ -13,22 +13,36 @@ import boto3
 import botocore.session
 import urllib3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    SSOError,
+    TokenRetrievalError,
+)
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from lookout.errors import CloudError, UnreachableError
+from lookout.errors import CloudError, ExpiredCredentialsError, UnreachableError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 
 # What AWS's own addresses end in.
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+# What the services call credentials whose time is over.
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,26 @@ class Account:
     def queues(self) -> SQSClient:
         """Where events go that the function could not deal with."""
         return self.session.client("sqs", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def images(self) -> ECRClient:
+        """Where the function's container images are."""
+        return self.session.client("ecr", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def roles(self) -> IAMClient:
+        """What the function may do."""
+        return self.session.client("iam", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def metrics(self) -> CloudWatchClient:
+        """What watches the function."""
+        return self.session.client("cloudwatch", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def tagged(self) -> ResourceGroupsTaggingAPIClient:
+        """What finds resources by their tags, whichever service they are of."""
+        return self.session.client("resourcegroupstaggingapi", endpoint_url=self.endpoint, config=self._config)
 
     def account_id(self) -> str:
         """The account's number. Raises ``CloudError`` where the keys are not good."""
@@ -161,13 +195,29 @@ def describe_emulator(endpoint: str) -> dict[str, Any] | None:
 def aws_errors(doing: str) -> Iterator[None]:
     """Errors of AWS's library become ours, with what was being done.
 
-    ``UnreachableError`` where nobody answers, ``CloudError`` for all else.
+    ``UnreachableError`` where nobody answers, ``ExpiredCredentialsError`` where the credentials' time is over,
+    ``CloudError`` for all else.
     """
     try:
         yield
     except (AwsConnectionError, HTTPClientError) as error:
         raise UnreachableError(f"{doing}: the cloud does not answer ({error})") from error
     except ClientError as error:
+        if error_code(error) in _EXPIRED:
+            raise _expired(doing) from error
         raise CloudError(f"{doing}: {error.response.get('Error', {}).get('Message') or error}") from error
+    except (SSOError, TokenRetrievalError, CredentialRetrievalError) as error:
+        raise _expired(doing) from error
     except BotoCoreError as error:
         raise CloudError(f"{doing}: {error}") from error
+
+
+def error_code(error: ClientError) -> str:
+    """What AWS calls an error, such as ``AccessDenied``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _expired(doing: str) -> ExpiredCredentialsError:
+    return ExpiredCredentialsError(
+        f"{doing}: the credentials have expired, or can't be had any more: renew them, and run the same command again"
+    )
