@@ -21,6 +21,7 @@ from lookout.errors import CloudError, UnreachableError
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -83,6 +84,11 @@ class Account:
     def logs(self) -> CloudWatchLogsClient:
         """What the function wrote."""
         return self.session.client("logs", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def images(self) -> ECRClient:
+        """Where the container images of functions are kept."""
+        return self.session.client("ecr", endpoint_url=self.endpoint, config=self._config)
 
     @property
     def queues(self) -> SQSClient:
