@@ -115,7 +115,7 @@ def pip_command(python: str, architecture: str, requirements: Path, folder: Path
 
 
 def target_options(python: str, architecture: str) -> list[str]:
-    """The options by which pip chooses for another platform. Older tags come first: that is the smaller of OpenCV's two."""
+    """How pip chooses for another platform. Older tags come first: that is the smaller one of OpenCV's two wheels."""
     platforms = [f"manylinux_2_{minor}_{MACHINES[architecture]}" for minor in range(_OLDEST_GLIBC, _NEWEST_GLIBC + 1)]
     options = ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
     return [*options, *(option for platform in platforms for option in ("--platform", platform))]
