@@ -15,6 +15,7 @@
     │   └── DarknetError         a cfg or weights file, with section and line
     ├── EngineError              the engine refused the network            exit 1   HTTP 500
     ├── MissingExtraError        a package is missing; says what to install exit 1  HTTP 500
+    ├── PackageError             a function's package can't be built        exit 1   HTTP 500
     ├── PortInUseError           somebody else listens there               exit 1
     ├── FolderInUseError         another emulator keeps its data there     exit 1
     ├── ExecutionError           an execution gave no answer               exit 1   HTTP 502
@@ -102,6 +103,10 @@ class MissingExtraError(LookoutError):
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs a package that is not installed: pip install '{DISTRIBUTION}[{extra}]'")
         self.extra = extra
+
+
+class PackageError(LookoutError):
+    """A function's package that can't be built, or is more than Lambda takes."""
 
 
 class PortInUseError(LookoutError):

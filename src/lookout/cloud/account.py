@@ -99,23 +99,23 @@ class Account:
         return self.session.client("logs", endpoint_url=self.endpoint, config=self._config)
 
     @property
+    def images(self) -> ECRClient:
+        """Where the container images of functions are kept."""
+        return self.session.client("ecr", endpoint_url=self.endpoint, config=self._config)
+
+    @property
     def queues(self) -> SQSClient:
         """Where events go that the function could not deal with."""
         return self.session.client("sqs", endpoint_url=self.endpoint, config=self._config)
 
     @property
-    def images(self) -> ECRClient:
-        """Where the function's container images are."""
-        return self.session.client("ecr", endpoint_url=self.endpoint, config=self._config)
-
-    @property
-    def roles(self) -> IAMClient:
-        """What the function may do."""
+    def iam(self) -> IAMClient:
+        """Who may do what."""
         return self.session.client("iam", endpoint_url=self.endpoint, config=self._config)
 
     @property
-    def metrics(self) -> CloudWatchClient:
-        """What watches the function."""
+    def cloudwatch(self) -> CloudWatchClient:
+        """Alarms, and what services count of themselves."""
         return self.session.client("cloudwatch", endpoint_url=self.endpoint, config=self._config)
 
     @property

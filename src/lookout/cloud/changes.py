@@ -86,6 +86,13 @@ class ChangeSet:
     changes: tuple[Change, ...] = field(default=())
 
 
+def switches_package(state: StackState, wanted: StackSettings) -> bool:
+    """Whether the function goes from an image to a zip, or back: CloudFormation replaces none that has a name."""
+    code = wanted.code
+    before, after = state.parameters, code.image_uri or code.zip_key
+    return bool(after and state.has_code) and bool(before.get("CodeKey")) != bool(code.zip_key)
+
+
 @contextmanager
 def change_set(
     account: Account,

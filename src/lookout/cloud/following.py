@@ -107,6 +107,7 @@ class Follower:
     ) -> None:
         self._account = account
         self._id = stack_id
+        self._name = stack_id.split("/")[1] if stack_id.startswith("arn:") else stack_id
         self._tell = tell
         self._sleep = sleep
         self._patience = Patience(sleep)
@@ -115,7 +116,7 @@ class Follower:
 
     def mark(self) -> None:
         """Take what has happened until now as known. Raises ``CloudError``."""
-        with aws_errors(f"reading the events of the stack {self._id}"):
+        with aws_errors(f"reading the events of the stack {self._name}"):
             self._last_seen = next((event.id for event in self._newest_first()), "")
 
     def to_rest(self) -> StackState | None:
@@ -123,7 +124,7 @@ class Follower:
 
         Raises ``CloudError``; the stack goes on then, whatever becomes of us.
         """
-        with aws_errors(f"waiting for the stack {self._id}"):
+        with aws_errors(f"waiting for the stack {self._name}, with which CloudFormation goes on meanwhile"):
             while True:
                 state = self._patience.ask(lambda: describe(self._account, self._id))
                 if state is not None:

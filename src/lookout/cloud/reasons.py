@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lookout.cloud.following import Event, Follower
+from lookout.cloud.following import Follower
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -72,15 +72,10 @@ def explain_change_set(client: CloudFormationClient, change_set_id: str, reason:
     return "; ".join(_validation_errors(client, ChangeSetName=change_set_id)) or reason or "no reason given"
 
 
-def failed_event_words(event: Event) -> str:
-    """One failure, for a list."""
-    return f"{event.resource} ({event.kind}): {event.reason or 'no reason given'}"
-
-
 def _validation_errors(client: CloudFormationClient, **of_what: str) -> list[str]:
     """What CloudFormation found wrong before it touched anything; empty where it does not say."""
     try:
-        events = client.describe_events(**of_what, Filters={"FailedEvents": True})["OperationEvents"]  # type: ignore[arg-type]
+        events = client.describe_events(**of_what, Filters={"FailedEvents": True})["OperationEvents"]
     except (ClientError, BotoCoreError):  # an endpoint that doesn't know the call; there is a reason in words still
         return []
     return [
