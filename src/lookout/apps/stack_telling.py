@@ -74,6 +74,7 @@ class Telling:
         except click.Abort as error:
             if sys.stdin is not None and sys.stdin.isatty():
                 raise
+            click.echo(err=True)
             raise UsageError("nobody is there to answer: say --yes, or run it in a terminal") from error
 
     def _show_work(self, event: Event) -> None:
@@ -122,6 +123,8 @@ def _plan_lines(plan: Plan, stack: str, place: str) -> Iterator[str]:
         yield f"{stack} is up to date in {place}: nothing would change."
         return
     yield f"What lookout stack up would do to {stack} in {place}:"
+    for name, (before, after) in plan.settings.items():
+        yield printable(f"{name}: {before or 'none'} -> {after or 'none'}")
     for phase in plan.phases:
         if phase.changes:
             yield from ("", f"{phase.title}:", _rendered(_phase_table(phase)))
@@ -138,12 +141,15 @@ def _all_changes(plan: Plan) -> Iterator[Change]:
 
 
 def _phase_table(phase: Phase) -> Table:
+    from lookout.cloud.contents import may_hold
+
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in ("", "Resource", "Type"):
         table.add_column(name, no_wrap=True)
     table.add_column("What changes")
     for change in phase.changes:
-        details = [*map(printable, change.details), *(["perhaps replaced"] if change.may_replace else [])]
+        perhaps = ["perhaps replaced"] if change.may_replace and may_hold(change.kind) else []
+        details = [*map(printable, change.details), *perhaps]
         cells = (change.resource, change.kind.removeprefix("AWS::"), ", ".join(details))
         table.add_row(Text(str(change.action), _STYLES[change.action]), *map(Text, map(printable, cells)))
     return table

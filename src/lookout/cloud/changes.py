@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -32,7 +32,6 @@ _POLL_EMULATED_S, _POLL_AWS_S = 0.05, 1.0
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
 # For how long a change set that is still being made resists deletion.
 _DELETE_ATTEMPTS = 30
-_LONGEST_VALUE = 40
 
 
 class Action(StrEnum):
@@ -48,7 +47,7 @@ class Action(StrEnum):
 class Change:
     """What becomes of one resource.
 
-    ``details`` says what of it changes. ``may_replace``: CloudFormation knows only when it gets there whether the
+    ``details`` names what of it changes. ``may_replace``: CloudFormation knows only when it gets there whether the
     resource must be made anew. ``is_kept``: the old one stays in the account, outside of the stack.
     """
 
@@ -59,6 +58,11 @@ class Change:
     details: tuple[str, ...] = ()
     may_replace: bool = False
     is_kept: bool = False
+
+    @property
+    def makes(self) -> bool:
+        """Whether a resource is made, for which its name must be free."""
+        return self.action in (Action.ADD, Action.REPLACE)
 
     @property
     def loses(self) -> bool:
@@ -83,7 +87,16 @@ class ChangeSet:
 
     id: str
     stack_id: str
-    changes: tuple[Change, ...] = field(default=())
+    changes: tuple[Change, ...]
+
+
+def changed_settings(settings: StackSettings, state: StackState | None) -> Mapping[str, tuple[str, str]]:
+    """The template's parameters that differ from those of a stack that is there: before and after."""
+    before = state.parameters if state else {}
+    after = {entry["ParameterKey"]: entry["ParameterValue"] for entry in parameters(settings)}
+    return {
+        key: (before.get(key, ""), value) for key, value in after.items() if before and before.get(key, "") != value
+    }
 
 
 def switches_package(state: StackState, wanted: StackSettings) -> bool:
@@ -118,7 +131,7 @@ def change_set(
                 Capabilities=list(CAPABILITIES),
                 Tags=tags(stack),
             )
-            changes = _changes(account, made["Id"], stack, _values(settings, state), sleep)
+            changes = _changes(account, made["Id"], stack, sleep)
         yield ChangeSet(made["Id"], made["StackId"], changes)
     finally:
         with aws_errors(f"removing what was only a plan of the stack {stack}"):
@@ -127,43 +140,26 @@ def change_set(
                 _delete_plan(account, stack)
 
 
-def _values(settings: StackSettings, state: StackState | None) -> Mapping[str, tuple[str, str]]:
-    """The template's parameters that change: before and after."""
-    before = state.parameters if state else {}
-    after = {entry["ParameterKey"]: entry["ParameterValue"] for entry in parameters(settings)}
-    return {key: (before[key], value) for key, value in after.items() if key in before and before[key] != value}
-
-
-def _changes(
-    account: Account,
-    change_set_id: str,
-    stack: str,
-    values: Mapping[str, tuple[str, str]],
-    sleep: Callable[[float], None],
-) -> tuple[Change, ...]:
+def _changes(account: Account, change_set_id: str, stack: str, sleep: Callable[[float], None]) -> tuple[Change, ...]:
     client, patience = account.cloudformation, Patience(sleep)
 
-    def page(**more: str) -> DescribeChangeSetOutputTypeDef:
-        return patience.ask(
-            lambda: client.describe_change_set(ChangeSetName=change_set_id, IncludePropertyValues=True, **more)
-        )
+    def described() -> DescribeChangeSetOutputTypeDef:
+        return patience.ask(lambda: client.describe_change_set(ChangeSetName=change_set_id))
 
-    while (described := page())["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+    while (found := described())["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
         sleep(_POLL_EMULATED_S if account.emulated else _POLL_AWS_S)
-    if described["Status"] == "FAILED":
-        reason = described.get("StatusReason", "")
+    if found["Status"] == "FAILED":
+        reason = found.get("StatusReason", "")
         if any(words in reason for words in _NOTHING):
             return ()
         why = explain_change_set(client, change_set_id, reason)
         raise StackError(" ".join(filter(None, (f"the stack {stack} can't be changed so: {why}.", advice(why)))))
-    changes = list(described["Changes"])
-    while token := described.get("NextToken"):
-        described = page(NextToken=token)
-        changes += described["Changes"]
-    return tuple(_read(change["ResourceChange"], values) for change in changes if "ResourceChange" in change)
+    pages = client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id)
+    changes = patience.ask(lambda: [change for page in pages for change in page["Changes"]])
+    return tuple(_read(change["ResourceChange"]) for change in changes if "ResourceChange" in change)
 
 
-def _read(change: ResourceChangeTypeDef, values: Mapping[str, tuple[str, str]]) -> Change:
+def _read(change: ResourceChangeTypeDef) -> Change:
     replacement = change.get("Replacement")
     actions = {"Add": Action.ADD, "Import": Action.ADD, "Remove": Action.REMOVE}
     action = actions.get(change["Action"], Action.REPLACE if replacement == "True" else Action.CHANGE)
@@ -172,31 +168,17 @@ def _read(change: ResourceChangeTypeDef, values: Mapping[str, tuple[str, str]]) 
         resource=change["LogicalResourceId"],
         kind=change["ResourceType"],
         name=change.get("PhysicalResourceId", ""),
-        details=_details(change.get("Details", []), values),
+        details=_details(change.get("Details", [])),
         may_replace=replacement == "Conditional",
         is_kept=change.get("PolicyAction", "") in ("Retain", "ReplaceAndRetain"),
     )
 
 
-def _details(details: Sequence[ResourceChangeDetailTypeDef], values: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
-    """What changes of a resource, each property once; with its values where the plan, or a parameter, tells them."""
-    told: dict[str, str] = {}
-    for detail in details:
-        target = detail.get("Target", {})
-        name = target.get("Name") or target.get("Attribute", "")
-        before, after = target.get("BeforeValue"), target.get("AfterValue")
-        if (before is None or after is None) and detail.get("CausingEntity") in values:
-            before, after = values[detail["CausingEntity"]]
-        if before is not None and after is not None:
-            told[name] = f"{name}: {_short(before)} -> {_short(after)}"
-        elif name:
-            told.setdefault(name, name)
-    return tuple(told.values())
-
-
-def _short(value: str) -> str:
-    value = value or "none"
-    return value if len(value) <= _LONGEST_VALUE else f"...{value[-_LONGEST_VALUE:]}"
+def _details(details: Sequence[ResourceChangeDetailTypeDef]) -> tuple[str, ...]:
+    """What changes of a resource, each property once."""
+    targets = (detail.get("Target", {}) for detail in details)
+    names = (target.get("Name") or target.get("Attribute", "") for target in targets)
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _delete(account: Account, stack: str, name: str, sleep: Callable[[float], None]) -> None:

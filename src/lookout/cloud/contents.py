@@ -47,6 +47,11 @@ def contents(account: Account, resources: Iterable[Resource]) -> tuple[Contents,
     return tuple(one for one in found if one.count is None or one.count)
 
 
+def may_hold(kind: str) -> bool:
+    """Whether a resource of that type holds anything that somebody may miss."""
+    return kind in _COUNT or kind == "AWS::Logs::LogGroup"
+
+
 def listed(words: Sequence[str]) -> str:
     """An enumeration.
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors, error_code
-from lookout.cloud.changes import CAPABILITIES, Action, Change, ChangeSet, change_set, switches_package
+from lookout.cloud.changes import CAPABILITIES, Change, ChangeSet, change_set, changed_settings, switches_package
 from lookout.cloud.contents import contents, listed
 from lookout.cloud.dialogue import Dialogue, at_rest
 from lookout.cloud.emptying import empty
@@ -202,11 +202,11 @@ class Deploying:
         self.stage = Stage.LOOKING if state.has_code else Stage.PACKAGING
         with change_set(self._account, wanted, state, self._sleep) as planned:
             if planned.changes:
-                made = {change.resource: change.name for change in planned.changes if _makes(change)}
+                made = {change.resource: change.name for change in planned.changes if change.makes}
                 refuse_taken_names(self._account, self._settings.names, made)
                 self._ask_about_losses(planned.changes)
                 self.stage = Stage.CHANGING
-                self._dialogue.say(f"Changing the stack {self._name} ...")
+                self._dialogue.say(f"Changing the stack {self._name} {_settings_in_words(wanted, state)}...")
                 self._execute(planned)
                 self._delete_replaced(planned)
         return planned.changes
@@ -258,8 +258,10 @@ def _token() -> str:
     return uuid4().hex
 
 
-def _makes(change: Change) -> bool:
-    return change.action in (Action.ADD, Action.REPLACE)
+def _settings_in_words(wanted: StackSettings, state: StackState) -> str:
+    changed = changed_settings(wanted, state)
+    words = [f"{name} {before or 'none'} -> {after or 'none'}" for name, (before, after) in changed.items()]
+    return f"({', '.join(words)}) " if words else ""
 
 
 def _hint(why: str) -> str:

@@ -105,7 +105,8 @@ class Follower:
     def __init__(
         self, account: Account, stack_id: str, tell: Tell = tell_nobody, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._account = account
+        self._client = account.cloudformation
+        self._poll_s = _POLL_EMULATED_S if account.emulated else _POLL_AWS_S
         self._id = stack_id
         self._name = stack_id.split("/")[1] if stack_id.startswith("arn:") else stack_id
         self._tell = tell
@@ -126,12 +127,12 @@ class Follower:
         """
         with aws_errors(f"waiting for the stack {self._name}, with which CloudFormation goes on meanwhile"):
             while True:
-                state = self._patience.ask(lambda: describe(self._account, self._id))
+                state = self._patience.ask(lambda: describe(self._client, self._id))
                 if state is not None:
                     self._tell_news()
                 if state is None or not state.at_work:
                     return state
-                self._sleep(_POLL_EMULATED_S if self._account.emulated else _POLL_AWS_S)
+                self._sleep(self._poll_s)
 
     def first_failure(self) -> Event | None:
         """The resource that failed first; the others fail because it did. None where none did."""
@@ -154,7 +155,7 @@ class Follower:
         return news
 
     def _newest_first(self) -> Iterator[Event]:
-        pages = self._account.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._id)
+        pages = self._client.get_paginator("describe_stack_events").paginate(StackName=self._id)
         for page in pages:
             yield from map(_read, page["StackEvents"])
 

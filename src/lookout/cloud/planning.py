@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lookout.cloud.account import Account
-from lookout.cloud.changes import Action, Change, change_set, switches_package
+from lookout.cloud.changes import Action, Change, change_set, changed_settings, switches_package
 from lookout.cloud.contents import Contents, contents
 from lookout.cloud.presence import Resource, refuse_taken_names
 from lookout.cloud.stack_state import Before, StackState, before_change, look, refuse_foreign
@@ -30,10 +30,15 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be done; ``losses`` is what the resources hold that would go."""
+    """What would be done.
+
+    ``settings``: the template's parameters that change, before and after, of a stack that is there. ``losses`` is what
+    the resources hold that would go.
+    """
 
     phases: tuple[Phase, ...]
     losses: tuple[Contents, ...] = ()
+    settings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -43,6 +48,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """For programs."""
         return {
+            "settings": {name: {"before": before, "after": after} for name, (before, after) in self.settings.items()},
             "phases": [
                 {"title": phase.title, "changes": [change.to_json() for change in phase.changes]}
                 for phase in self.phases
@@ -72,10 +78,12 @@ def plan(
     _refuse_unplannable(state)
     phases = tuple(_phases(account, settings, state, sleep, in_phases=in_phases))
     changes = [change for phase in phases for change in phase.changes]
-    made = {change.resource: change.name for change in changes if change.action in (Action.ADD, Action.REPLACE)}
+    # What is removed before leaves its name free.
+    removed = {change.resource for change in changes if change.action is Action.REMOVE}
+    made = {change.resource: change.name for change in changes if change.makes and change.resource not in removed}
     refuse_taken_names(account, settings.names, made)
     doomed = [Resource(change.resource, change.kind, change.name) for change in changes if change.loses]
-    return Plan(phases, contents(account, doomed))
+    return Plan(phases, contents(account, doomed), changed_settings(settings, state))
 
 
 def _refuse_unplannable(state: StackState | None) -> None:
@@ -115,8 +123,10 @@ def _phases(
     # What the first phase adds is there by then, and what it removes is not.
     done = {change.resource: change.action for change in first}
     rest = (change for change in changes if done.get(change.resource) is not Action.ADD)
-    yield Phase(SECOND, tuple(_added(change) if change.resource in done else change for change in rest))
+    yield Phase(
+        SECOND, tuple(_anew(change) if done.get(change.resource) is Action.REMOVE else change for change in rest)
+    )
 
 
-def _added(change: Change) -> Change:
+def _anew(change: Change) -> Change:
     return Change(Action.ADD, change.resource, change.kind)

@@ -14,6 +14,7 @@ from lookout.cloud.template import STACK_TAG
 from lookout.errors import StackError
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 # What is the name of every change set that Lookout makes.
@@ -77,26 +78,26 @@ class StackState:
 def look(account: Account, name_or_id: str) -> StackState | None:
     """The stack, None where there is none of that name. Raises ``CloudError``."""
     with aws_errors(f"looking for the stack {name_or_id}"):
-        return describe(account, name_or_id)
+        return describe(account.cloudformation, name_or_id)
 
 
-def describe(account: Account, name_or_id: str) -> StackState | None:
+def describe(client: CloudFormationClient, name_or_id: str) -> StackState | None:
     """As ``look``; raises AWS's own errors."""
     try:
-        stack = account.cloudformation.describe_stacks(StackName=name_or_id)["Stacks"][0]
+        stack = client.describe_stacks(StackName=name_or_id)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
             return None
         raise
-    return _read(account, stack)
+    return _read(client, stack)
 
 
-def _read(account: Account, stack: StackTypeDef) -> StackState:
+def _read(client: CloudFormationClient, stack: StackTypeDef) -> StackState:
     name, status = stack["StackName"], stack["StackStatus"]
     tags = {tag["Key"] for tag in stack.get("Tags", [])}
     is_lookouts = STACK_TAG in tags or stack.get("Description", "").startswith(_DESCRIPTION)
     if not is_lookouts and status == _REVIEWED:  # it has neither yet
-        is_lookouts = _planned_by_lookout(account, name)
+        is_lookouts = _planned_by_lookout(client, name)
     return StackState(
         name=name,
         id=stack.get("StackId", name),
@@ -108,9 +109,9 @@ def _read(account: Account, stack: StackTypeDef) -> StackState:
     )
 
 
-def _planned_by_lookout(account: Account, name: str) -> bool:
+def _planned_by_lookout(client: CloudFormationClient, name: str) -> bool:
     """Whether all of a planned stack's change sets are Lookout's, or it has none left."""
-    found = account.cloudformation.list_change_sets(StackName=name)["Summaries"]
+    found = client.list_change_sets(StackName=name)["Summaries"]
     return all(change_set["ChangeSetName"].startswith(CHANGE_SET_PREFIX) for change_set in found)
 
 

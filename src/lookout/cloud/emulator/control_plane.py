@@ -1,10 +1,11 @@
 """The control plane: ministack, with functions run by our host. This module and ``ministack_functions`` know ministack.
 
-ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts five
+ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts six
 are replaced: ``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every
 kind of function; ``invoke_async_with_retry``, where asynchronous invocations begin; ``_fire_s3_event_async``, which
 would tell of an object in a thread, after its upload is answered; ``_resolve_props_for_diff``, which prepares a change
-set and forgets the conditions of resources; and ``_collect_scripts``, which finds scripts to run at start. Others are
+set and forgets the conditions of resources; ``_property_recreation``, which tells a change set what must be made anew,
+and does not know buckets; and ``_collect_scripts``, which finds scripts to run at start. Others are
 called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies on: the settings in
 ``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``, its ASGI
 application. The test of the emulator is the contract: it speaks to it with AWS's own client.
@@ -107,7 +108,7 @@ def application(
     """
     from ministack import app  # only after the environment is configured
     from ministack.services import lambda_svc, s3
-    from ministack.services.cloudformation import changesets
+    from ministack.services.cloudformation import changesets, stacks
 
     unkept: list[sqlite3.Error] = []
 
@@ -131,6 +132,7 @@ def application(
     lambda_svc.invoke_async_with_retry = invoke_later
     s3._fire_s3_event_async = fire
     changesets._resolve_props_for_diff = _with_conditions(changesets._resolve_props_for_diff)
+    stacks._property_recreation = _knowing_buckets(stacks._property_recreation)
     app._collect_scripts = _no_scripts
     return _with_recognition(app.app, about, on_change)
 
@@ -189,6 +191,19 @@ def _with_conditions(resolve: Callable[..., dict[str, Any]]) -> Callable[..., di
         return {**document, "Resources": there}
 
     return resolved
+
+
+# Of these types, the properties with which a resource must be made anew.
+_ANEW = {"AWS::S3::Bucket": {"BucketName"}, "AWS::S3::BucketPolicy": {"Bucket"}}
+
+
+def _knowing_buckets(recreation: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    def told(kind: str, name: str) -> str:
+        if kind in _ANEW:
+            return "Always" if name in _ANEW[kind] else "Never"
+        return recreation(kind, name)
+
+    return told
 
 
 def _no_scripts(*_folders: str) -> list[str]:
