@@ -9,6 +9,7 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 
 from lookout.cloud.account import Account
+from lookout.cloud.kept_clients import keeping
 from lookout.cloud.stack import EMULATED_IMAGE
 from lookout.cloud.template import Code, Names, StackSettings, template_body
 
@@ -24,6 +25,7 @@ def settings(name: str, **changes: Any) -> StackSettings:
 
 def inventory(account: Account) -> set[str]:
     """All that is in an account, of the services that the template uses, stacks and their plans included."""
+    account = keeping(account)
     stacks = [stack["StackName"] for stack in account.cloudformation.describe_stacks()["Stacks"]]
     plans = [
         f"{name} {plan['ChangeSetName']}"
@@ -81,8 +83,7 @@ class Calls:
 
     def __init__(self, account: Account) -> None:
         self.made: list[tuple[str, Mapping[str, Any]]] = []
-        self._events = account.session.events
-        self._events.register("provide-client-params.*.*", self._note)
+        account.session.events.register("provide-client-params.*.*", self._note)
 
     def _note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
         self.made.append((model.name, params))
@@ -123,16 +124,35 @@ def after(account: Account, operation: str, act: Callable[[], None], times: int 
 
 @contextmanager
 def refused(
-    account: Account, operation: str, code: str, message: str = "no", *, times: int = 10**6, skip: int = 0
+    account: Account,
+    operation: str,
+    code: str,
+    message: str = "no",
+    *,
+    times: int = 10**6,
+    skip: int = 0,
+    json: bool = False,
 ) -> Iterator[None]:
-    """Let a call be answered with an error of AWS's, in the query protocol, the first times after ``skip``."""
+    """Let a call be answered with an error of AWS's, the first times after ``skip``; ``json``: as JSON services do."""
+    if json:
+        body = f'{{"__type": "{code}", "message": "{message}"}}'
+    else:
+        body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    with answered(account, operation, body, status=400, times=times, skip=skip):
+        yield
+
+
+@contextmanager
+def answered(
+    account: Account, operation: str, body: str, *, status: int = 200, times: int = 10**6, skip: int = 0
+) -> Iterator[None]:
+    """Let a call be answered so, the first times after ``skip``."""
     seen = [0]
-    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>".encode()
 
     def handler(request: Any, **_: Any) -> AWSResponse | None:
         seen[0] += 1
         if skip < seen[0] <= skip + times:
-            return _Answer(request.url, body)
+            return _Answer(request.url, status, body.encode())
         return None
 
     with _registered(account, f"before-send.*.{operation}", handler):
@@ -140,14 +160,14 @@ def refused(
 
 
 class _Answer(AWSResponse):
-    def __init__(self, url: str, body: bytes) -> None:
-        super().__init__(url, 400, {}, None)
+    def __init__(self, url: str, status: int, body: bytes) -> None:
+        super().__init__(url, status, {}, None)
         self._content = body
 
 
 @contextmanager
 def _registered(account: Account, event: str, handler: Callable[..., Any]) -> Iterator[None]:
-    events = account.session.events
+    events = account.session.events  # a client has the handlers of when it was made
     events.register_first(event, handler)
     try:
         yield

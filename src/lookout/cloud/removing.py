@@ -17,6 +17,7 @@ from lookout.cloud.contents import contents, listed
 from lookout.cloud.dialogue import Dialogue, at_rest
 from lookout.cloud.emptying import deny_uploads, empty
 from lookout.cloud.following import Follower
+from lookout.cloud.kept_clients import keeping
 from lookout.cloud.leftovers import Leftover, Search, find_leftovers
 from lookout.cloud.presence import Resource
 from lookout.cloud.stack_state import StackState
@@ -70,7 +71,7 @@ class Removing:
         place: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._account = account
+        self._account = keeping(account)
         self._names = names
         self._dialogue = dialogue or Dialogue()
         self._place = f" in {place}" if place else ""

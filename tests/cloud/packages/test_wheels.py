@@ -111,7 +111,9 @@ def test_a_wheel_that_was_damaged_in_the_cache_is_fetched_again(index: Wheel):
 def test_another_file_of_the_same_name_is_refused(index: Wheel, tmp_path: Path):
     published = tmp_path / "index" / index.file
     published.write_bytes(published.read_bytes() + b"?")
-    with pytest.raises(PackageError, match="pip can't fetch the function's packages: ERROR: THESE PACKAGES DO NOT MATCH"):
+    with pytest.raises(
+        PackageError, match="pip can't fetch the function's packages: ERROR: THESE PACKAGES DO NOT MATCH"
+    ):
         fetch(index)
     assert list((tmp_path / "cache" / "lookout" / "wheels").iterdir()) == []
 

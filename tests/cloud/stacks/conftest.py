@@ -18,7 +18,9 @@ from lookout.cloud.account import Account, account_of_emulator
 @pytest.fixture(scope="session")
 def stacks_variables() -> Iterator[dict[str, str]]:
     with Program("emulator", "--port", "0", "--json") as emulator:
-        yield emulator.ready()["environment"]
+        variables = emulator.ready()["environment"]
+        yield variables
+        assert inventory(account_of_emulator(variables)) == set()  # all tests together leave nothing
 
 
 @pytest.fixture
@@ -27,12 +29,9 @@ def variables(stacks_variables: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def account(variables: dict[str, str]) -> Iterator[Account]:
+def account(variables: dict[str, str]) -> Account:
     """A session of the test's own, which it may break; the account must be left as it was."""
-    account = account_of_emulator(variables)
-    there = inventory(account)
-    yield account
-    assert inventory(account_of_emulator(variables)) == there
+    return account_of_emulator(variables)
 
 
 @pytest.fixture

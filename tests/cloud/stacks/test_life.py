@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from helpers.stacks import Calls, inventory, of_stack, settings
+from helpers.stacks import Calls, before, inventory, of_stack, settings
 from lookout.cloud.account import Account
 from lookout.cloud.changes import Action
 from lookout.cloud.deploying import Deploying
@@ -219,7 +219,7 @@ def test_down_empties_all_before_it_deletes(account: Account):
 
     held: list[Any] = []
 
-    def look(**_: Any) -> None:
+    def look() -> None:
         for bucket in (deployment.bucket, state["Artifacts"]):
             versions = s3.list_object_versions(Bucket=bucket)
             held.append([versions.get("Versions"), versions.get("DeleteMarkers")])
@@ -231,8 +231,8 @@ def test_down_empties_all_before_it_deletes(account: Account):
     assert all(held)
     held.clear()
     asked: list[str] = []
-    account.session.events.register("before-send.cloudformation.DeleteStack", look)
-    removal = Removing(account, Names("full"), Dialogue(ask=asked.append)).run()
+    with before(account, "DeleteStack", look):
+        removal = Removing(account, Names("full"), Dialogue(ask=asked.append)).run()
     assert [entry for entry in held if entry and any(entry)] == []
     assert len(held) == 6
     assert removal.is_complete
