@@ -24,6 +24,7 @@ Some = TypeVar("Some")
 
 # Uploads that were under way end while their bucket is emptied; who goes on for longer than that goes on for good.
 _ROUNDS = 5
+_PILE = 1000
 _IMAGES_AT_A_TIME = 100
 # After how many deleted objects it is said how far that is.
 _TOLD = 20_000
@@ -68,20 +69,21 @@ def deny_uploads(account: Account, resource: Resource) -> None:
 
 
 def _empty_bucket(account: Account, resource: Resource, say: Say) -> None:
-    for _ in range(_ROUNDS):
+    rounds = 0
+    while rounds < _ROUNDS:
         deleted = 0
         for some in chain(_delete_versions(account, resource), _abort_uploads(account, resource)):
             deleted += some
             if deleted // _TOLD > (deleted - some) // _TOLD:
                 say(f"Emptying {resource.described()}: {deleted:,} deleted so far")
         if not deleted:
-            break
+            return
+        rounds += deleted < _PILE  # what comes after a pile was deleted is no stream yet
         say(f"Emptied {resource.described()}: {deleted:,} deleted")
-    else:
-        raise StackError(
-            f"{resource.described()} does not get empty, as more keeps coming: stop who sends images, and run the same "
-            "command again"
-        )
+    raise StackError(
+        f"{resource.described()} does not get empty, as more keeps coming: stop who sends images, and run the same "
+        "command again"
+    )
 
 
 def _delete_versions(account: Account, resource: Resource) -> Iterator[int]:

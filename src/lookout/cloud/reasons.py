@@ -33,7 +33,7 @@ _ADVICE = (
         "These credentials may not do that: docs/aws.md has the permissions that they need.",
     ),
     (
-        r"unreservedconcurrentexecutions",
+        r"unreservedconcurrentexecution",
         "The account has too few concurrent executions to set so many aside: give a smaller --reserved-concurrency, "
         "or none.",
     ),
