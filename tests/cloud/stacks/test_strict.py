@@ -33,6 +33,7 @@ from lookout.cloud.stack_state import Before, StackState, before_change
 from lookout.cloud.template import Code, Names, StackSettings
 
 REGION = "eu-central-1"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 @pytest.fixture
@@ -200,7 +201,7 @@ def test_images_are_deleted_a_hundred_at_a_time(account: Account):
     images = account.images
     images.create_repository(repositoryName="rr")
     for number in range(105):
-        manifest = f'{{"schemaVersion": 2, "config": {{"digest": "sha256:{number:064}"}}, "layers": []}}'
+        manifest = f'{{"schemaVersion": 2, "mediaType": "{MANIFEST}", "config": {{"digest": "sha256:{number:064}"}}, "layers": []}}'
         images.put_image(repositoryName="rr", imageManifest=manifest, imageTag=str(number))
     empty(account, Resource("Repository", "AWS::ECR::Repository", "rr"), lambda _words: None)
     images.delete_repository(repositoryName="rr")  # refuses what holds images
