@@ -1,0 +1,69 @@
+"""What a check says, and what it is told of what is about to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from botocore.exceptions import ClientError
+
+from lookout.cloud.template import StackSettings
+
+State = Literal["ok", "warning", "failed"]
+
+# What a service says to who may not ask; S3 has no words in an answer to HEAD.
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that was looked at: what was found, and, unless it is as it should be, what to do about it."""
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What the function will run.
+
+    ``kind`` is ``image``, ``zip``, or ``there`` for an image that somebody else has made. ``tool``: the container tool
+    that builds an image, None where none was found. Sizes are in bytes, None where they are not known yet.
+    """
+
+    kind: Literal["image", "zip", "there"] = "there"
+    tool: str | None = None
+    size_bytes: int | None = None
+    unpacked_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is about to be made."""
+
+    settings: StackSettings
+    package: Package = Package()
+
+
+class Denied(Exception):  # noqa: N818 - not an error: it is an answer
+    """Whoever asks may not know."""
+
+
+@contextmanager
+def denials() -> Iterator[None]:
+    """Let ``Denied`` tell of what may not be asked; other errors pass."""
+    try:
+        yield
+    except ClientError as error:
+        if code(error) in _DENIED:
+            raise Denied from error
+        raise
+
+
+def code(error: ClientError) -> str:
+    """What AWS calls an error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
