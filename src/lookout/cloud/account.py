@@ -20,11 +20,15 @@ from lookout.errors import CloudError, UnreachableError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 
 # What AWS's own addresses end in.
@@ -89,11 +93,30 @@ class Account:
         """Where events go that the function could not deal with."""
         return self.session.client("sqs", endpoint_url=self.endpoint, config=self._config)
 
+    @property
+    def cloudwatch(self) -> CloudWatchClient:
+        """Alarms, and what services count of themselves."""
+        return self.session.client("cloudwatch", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def ecr(self) -> ECRClient:
+        """Where the function's container images are."""
+        return self.session.client("ecr", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def iam(self) -> IAMClient:
+        """Who may do what."""
+        return self.session.client("iam", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def sts(self) -> STSClient:
+        """Who asks."""
+        return self.session.client("sts", endpoint_url=self.endpoint, config=self._config)
+
     def account_id(self) -> str:
         """The account's number. Raises ``CloudError`` where the keys are not good."""
         with aws_errors("asking who these credentials belong to"):
-            client = self.session.client("sts", endpoint_url=self.endpoint, config=self._config)
-            return client.get_caller_identity()["Account"]
+            return self.sts.get_caller_identity()["Account"]
 
     @property
     def _config(self) -> Config:

@@ -19,6 +19,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from lookout.cloud.preflight.check import Check, code
 
@@ -68,7 +69,7 @@ def look_at_caller(session: boto3.Session, sts: STSClient) -> Caller:
         told = sts.get_caller_identity()
     except ClientError as error:
         return Caller(method=method, profile=profile, error=code(error), reason=_reason(error))
-    except HTTPClientError:  # nobody answers: nothing is known of the keys
+    except (AwsConnectionError, HTTPClientError):  # nobody answers: nothing is known of the keys
         raise
     except BotoCoreError as error:
         return Caller(method=method, profile=profile, error=type(error).__name__, reason=str(error))
@@ -101,7 +102,9 @@ def judge_expiry(caller: Caller, now: datetime) -> Check:
     return Check("expiry", "ok", f"the credentials expire at {_time(caller.expires)}")
 
 
-def judge_region(region: str, known: Collection[str], with_functions: Collection[str], with_images: Collection[str]) -> Check:
+def judge_region(
+    region: str, known: Collection[str], with_functions: Collection[str], with_images: Collection[str]
+) -> Check:
     """Whether there is such a region, and Lambda and ECR are in it, as far as this boto3 knows."""
     if region not in known:
         found = f"this version of boto3 knows no region {region}"
@@ -145,20 +148,19 @@ _METHODS = {
 
 def _refusal(caller: Caller) -> tuple[str, str]:
     """What is wrong with keys, and what to do."""
-    error = caller.error
-    if error == NoCredentialsError.__name__:
-        return "no AWS credentials are set", _SIGN_IN
-    if error == PartialCredentialsError.__name__:
-        return f"the AWS credentials are not whole: {caller.reason}", _SIGN_IN
-    if error in _EXPIRED or error in _SESSION_ERRORS:
-        return f"the credentials have expired{_source(caller)}", _renewal(caller)
-    if error in _UNKNOWN_KEYS:
-        return f"AWS does not know the access key{_source(caller)}", _NEW_KEYS
-    if error in _WRONG_SECRET:
-        return f"the secret key does not belong to the access key{_source(caller)}", _NEW_KEYS
-    if error in _WRONG_CLOCK:
-        return "AWS refuses the signature: this machine's clock may be wrong", "set the clock, then the keys anew"
-    return f"AWS refuses the credentials{_source(caller)}: {caller.reason or error}", _SIGN_IN
+    source = _source(caller)
+    if caller.error in _EXPIRED | _SESSION_ERRORS:
+        return f"the credentials have expired{source}", _renewal(caller)
+    for errors, found, remedy in (
+        ({NoCredentialsError.__name__}, "no AWS credentials are set", _SIGN_IN),
+        ({PartialCredentialsError.__name__}, f"the AWS credentials are not whole: {caller.reason}", _SIGN_IN),
+        (_UNKNOWN_KEYS, f"AWS does not know the access key{source}", _NEW_KEYS),
+        (_WRONG_SECRET, f"the secret key does not belong to the access key{source}", _NEW_KEYS),
+        (_WRONG_CLOCK, "AWS refuses the signature: this machine's clock may be wrong", "set the clock, and try again"),
+    ):
+        if caller.error in errors:
+            return found, remedy
+    return f"AWS refuses the credentials{source}: {caller.reason or caller.error}", _SIGN_IN
 
 
 _SESSION_ERRORS = {

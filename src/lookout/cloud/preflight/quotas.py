@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lookout.cloud.preflight.check import Check, Package, Wanted, code, denials
-
 from botocore.exceptions import ClientError
+
+from lookout.cloud.preflight.check import Check, Package, Wanted, code, denials
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -78,7 +78,9 @@ def _concurrency(reserved: int | None, quotas: Quotas) -> Check:
         left = quotas.unreserved + quotas.reserved_before - reserved
         if left < _UNRESERVED:
             most = max(0, quotas.unreserved + quotas.reserved_before - _UNRESERVED)
-            found = f"to reserve {reserved} would leave {left} of the account's {quotas.concurrency} sandboxes to all others"
+            found = (
+                f"{reserved} reserved would leave {left} of the account's {quotas.concurrency} sandboxes to all others"
+            )
             remedy = f"Lambda keeps {_UNRESERVED} for them: reserve {most} at most" if most else "reserve none"
             return Check("concurrency", "failed", found, f"{remedy}, or {_ASK}")
         return Check("concurrency", "ok", f"{reserved} of {quotas.concurrency} sandboxes at once, reserved")
@@ -102,6 +104,7 @@ def _storage(package: Package, quotas: Quotas) -> tuple[Check, ...]:
         return ()
     left = quotas.code_bytes - quotas.code_used_bytes
     if package.size_bytes > left:
-        found = f"the zip has {package.size_bytes // _MB} MB, and Lambda has room for {left // _MB} MB of this account's code"
+        size_mb = -(-package.size_bytes // _MB)
+        found = f"the zip has {size_mb} MB, and Lambda has room for {left // _MB} MB more of this account's code"
         return (Check("code storage", "failed", found, f"delete old functions or versions, or {_ASK}"),)
     return (Check("code storage", "ok", f"{left // _MB:,} MB are free"),)
