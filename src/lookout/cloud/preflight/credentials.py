@@ -11,13 +11,9 @@ import boto3
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    CredentialRetrievalError,
     HTTPClientError,
-    LoginError,
     NoCredentialsError,
     PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
@@ -32,6 +28,15 @@ _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRef
 _UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
 _WRONG_SECRET = {"SignatureDoesNotMatch", "IncompleteSignature"}
 _WRONG_CLOCK = {"RequestTimeTooSkewed", "InvalidSignatureException", "RequestInTheFuture"}
+
+# botocore's errors of a sign-in that is over; by name, since older ones lack some.
+_SIGNED_OUT = {
+    "SSOTokenLoadError",
+    "UnauthorizedSSOTokenError",
+    "TokenRetrievalError",
+    "LoginRefreshRequired",
+    "LoginTokenLoadError",
+}
 
 _SIGN_IN = "set AWS_PROFILE, or sign in with aws sso login or aws configure; in a Learner Lab, see AWS Details"
 _NEW_KEYS = "get new keys and set them anew; in a Learner Lab, start the lab and copy the keys from AWS Details again"
@@ -149,7 +154,7 @@ _METHODS = {
 def _refusal(caller: Caller) -> tuple[str, str]:
     """What is wrong with keys, and what to do."""
     source = _source(caller)
-    if caller.error in _EXPIRED | _SESSION_ERRORS:
+    if caller.error in _EXPIRED | _SIGNED_OUT:
         return f"the credentials have expired{source}", _renewal(caller)
     for errors, found, remedy in (
         ({NoCredentialsError.__name__}, "no AWS credentials are set", _SIGN_IN),
@@ -160,20 +165,13 @@ def _refusal(caller: Caller) -> tuple[str, str]:
     ):
         if caller.error in errors:
             return found, remedy
-    return f"AWS refuses the credentials{source}: {caller.reason or caller.error}", _SIGN_IN
-
-
-_SESSION_ERRORS = {
-    kind.__name__
-    for root in (SSOError, LoginError, TokenRetrievalError, CredentialRetrievalError)
-    for kind in (root, *root.__subclasses__())
-}
+    return f"the credentials can't be used{source}: {caller.reason or caller.error}", _SIGN_IN
 
 
 def _renewal(caller: Caller) -> str:
     """How whoever has these keys gets new ones."""
     profile = f" --profile {caller.profile}" if caller.profile else ""
-    if caller.method == "sso" or "SSO" in caller.error or caller.error == TokenRetrievalError.__name__:
+    if caller.method == "sso" or "SSO" in caller.error or caller.error == "TokenRetrievalError":
         return f"sign in again with aws sso login{profile}"
     if caller.method == "login" or caller.error.startswith("Login"):
         return f"sign in again with aws login{profile}"
