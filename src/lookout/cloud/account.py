@@ -79,8 +79,8 @@ class Account:
         return self.session.client("lambda", endpoint_url=self.endpoint, config=self._config)
 
     def functions_within(self, timeout_s: float) -> LambdaClient:
-        """Where functions run, for calls that may take so long: one that is given up early is made, and paid, again."""
-        config = self._config.merge(Config(read_timeout=timeout_s))
+        """Where functions run, for calls that may take so long, each of them made once: whoever calls calls again."""
+        config = self._config.merge(Config(read_timeout=timeout_s, retries={"total_max_attempts": 1}))
         return self.session.client("lambda", endpoint_url=self.endpoint, config=config)
 
     @property
@@ -194,3 +194,10 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise CloudError(f"{doing}: {error.response.get('Error', {}).get('Message') or error}") from error
     except BotoCoreError as error:
         raise CloudError(f"{doing}: {error}") from error
+
+
+def missing(resource: str) -> UnreachableError:
+    """One of a stack's resources is not there, though the stack is; ``resource`` says what and which."""
+    return UnreachableError(
+        f"there is no {resource}, though its stack is there: make it anew with lookout stack down and up"
+    )
