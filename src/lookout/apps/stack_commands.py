@@ -1,8 +1,7 @@
-"""The commands about what is deployed: ``lookout stack up``, ``failures`` and ``down``."""
+"""The commands that make and delete a stack: ``lookout stack up`` and ``down``."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -96,48 +95,6 @@ def down(name: str, *, yes: bool) -> None:
     _confirm(f"Delete the stack {name} with all its images and results in {_place(account)}?", yes=yes)
     deployed.down()
     console.put(f"{name} is gone from {_place(account)}.")
-
-
-@stack.command()
-@options.stack_name
-@click.option("--retry", is_flag=True, help="Send the events to the function again, and take them out of the queue.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="The most to list, or to send again.",
-)
-@options.as_json
-def failures(name: str, *, retry: bool, limit: int, as_json: bool) -> None:
-    """List what the function failed at, or send it again.
-
-    Failures are in a queue of the stack's, where Lambda puts an event that failed three times, and stay for 14 days.
-    An image that can't be read is none of them: it has its reason in the table.
-
-    \b
-    Example: lookout stack failures --retry
-    """
-    console.require("cloud", "lookout stack", "boto3")
-    from lookout.apps import failures as shown
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.failures import FailureQueue
-    from lookout.cloud.stack import Stack
-
-    account = account_of_environment()
-    deployment = Stack(account, name).find()
-    queue = FailureQueue(account.queues, deployment.failure_queue)
-    found = shown.look(queue, limit)
-    if retry:
-        retried = shown.retry(found, queue, account.functions, deployment.function)
-        console.put(shown.describe_retry(found, retried, as_json=as_json))
-    elif as_json:
-        console.put(json.dumps(found.to_json()))
-    elif found.failures:
-        shown.print_failures(found)
-    else:
-        console.put(f"The failure queue of {name} is empty.")
 
 
 def _function_code(account: Account, image_uri: str | None, settings: dict[str, Any]) -> tuple[str, str, str]:

@@ -149,7 +149,12 @@ class Estimate:
     @property
     def dollars_after_free(self) -> float:
         """The sum, with all that is free."""
-        return max(0.0, self.dollars - math.fsum(part.dollars for part in self.free))
+        return max(0.0, self.dollars - self.dollars_saved)
+
+    @property
+    def dollars_saved(self) -> float:
+        """What is free of it."""
+        return math.fsum(part.dollars for part in self.free)
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -205,6 +210,20 @@ def monthly(
     return Estimate(parts, free_parts(workload, prices), prices)
 
 
+def so_far(invocations: int, gb_seconds: float, architecture: Architecture, prices: Prices = PRICES) -> Estimate:
+    """What a function's own invocations cost within a month, by what it was billed for.
+
+    >>> round(so_far(1_000_000, 192_500, "x86_64").dollars, 2)
+    3.41
+    """
+    used = gb_second(architecture, prices)
+    parts = (
+        _per("invocations", invocations, "", prices.million_invocations / 1e6),
+        _per("duration and initialisation", gb_seconds, "GB-s", used),
+    )
+    return Estimate(parts, _free(invocations, gb_seconds, architecture, prices), prices)
+
+
 def function_parts(workload: Workload, prices: Prices = PRICES) -> tuple[Part, ...]:
     """Lambda's own part, that every offloaded image has."""
     warm = workload.gb_seconds - workload.init_gb_seconds
@@ -231,12 +250,7 @@ def transfer_parts(workload: Workload, prices: Prices = PRICES) -> tuple[Part, .
 
 def free_parts(workload: Workload, prices: Prices = PRICES) -> tuple[Part, ...]:
     """What Lambda gives free of a month's workload."""
-    invocations = min(workload.images, prices.free_invocations)
-    gb_seconds = min(workload.gb_seconds, prices.free_gb_seconds)
-    return (
-        _per("invocations", invocations, "", prices.million_invocations / 1e6),
-        _per("duration and initialisation", gb_seconds, "GB-s", gb_second(workload.architecture, prices)),
-    )
+    return _free(workload.images, workload.gb_seconds, workload.architecture, prices)
 
 
 def gb_second(architecture: Architecture, prices: Prices = PRICES) -> float:
@@ -283,6 +297,14 @@ def _kept_parts(
     if prices.alarm_month is not None:
         parts.append(_per("alarm", 1, "", prices.alarm_month))
     return tuple(parts)
+
+
+def _free(invocations: float, gb_seconds: float, architecture: Architecture, prices: Prices) -> tuple[Part, ...]:
+    used = min(gb_seconds, prices.free_gb_seconds)
+    return (
+        _per("invocations", min(invocations, prices.free_invocations), "", prices.million_invocations / 1e6),
+        _per("duration and initialisation", used, "GB-s", gb_second(architecture, prices)),
+    )
 
 
 def _billed_ms(duration_ms: float) -> int:

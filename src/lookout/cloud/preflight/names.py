@@ -77,15 +77,15 @@ def look_at_names(account: Account, stack: str, names: PhysicalNames) -> tuple[N
     own = look_at_own(account.cloudformation, stack)
     looks: tuple[tuple[str, str, Callable[[str], Presence]], ...] = (
         ("bucket", names.bucket, lambda name: look_at_bucket(account.s3, name)),
-        ("table", names.table, _finding(lambda name: account.dynamodb.describe_table(TableName=name))),
-        ("function", names.function, _finding(lambda name: account.functions.get_function(FunctionName=name))),
+        ("table", names.table, finding(lambda name: account.dynamodb.describe_table(TableName=name))),
+        ("function", names.function, finding(lambda name: account.functions.get_function(FunctionName=name))),
         (
             "repository",
             names.repository,
-            _finding(lambda name: account.ecr.describe_repositories(repositoryNames=[name])),
+            finding(lambda name: account.ecr.describe_repositories(repositoryNames=[name])),
         ),
         ("log group", names.log_group, lambda name: look_at_log_group(account.logs, name)),
-        ("queue", names.queue, _finding(lambda name: account.queues.get_queue_url(QueueName=name))),
+        ("queue", names.queue, finding(lambda name: account.queues.get_queue_url(QueueName=name))),
     )
     return tuple(Name(what, name, "own" if name in own else look(name)) for what, name, look in looks)
 
@@ -138,7 +138,7 @@ def look_at_log_group(logs: CloudWatchLogsClient, name: str) -> Presence:
         return "hidden"
 
 
-def _finding(call: Callable[[str], object]) -> Callable[[str], Presence]:
+def finding(call: Callable[[str], object]) -> Callable[[str], Presence]:
     """What a service's own way to describe something by its name tells."""
 
     def find(name: str) -> Presence:
