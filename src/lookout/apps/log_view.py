@@ -17,7 +17,7 @@ def show_line(line: LogLine, *, as_json: bool) -> str:
     if as_json:
         return json.dumps({"at": _time(line), "stream": line.stream, "message": line.message})
     # Lambda puts tabs between a REPORT's parts, and a traceback has lines of its own.
-    first, *more = [printable(part.expandtabs(2)) for part in line.message.splitlines()] or [""]
+    first, *more = [printable(part.replace("\t", "  ")) for part in line.message.splitlines()] or [""]
     return "\n".join([f"{_time(line)} {first}", *(f"  {part}" for part in more)])
 
 

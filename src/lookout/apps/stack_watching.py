@@ -173,7 +173,7 @@ def invoke(images: tuple[Path, ...], name: str, *, as_json: bool) -> None:
     on standard error, and makes the exit status 1. Nothing is put into the bucket or the table.
 
     \b
-    --json  a JSON object an image, one a line, as of lookout send --json, with "report"
+    --json  a line an image, as of lookout send --json, with "report"
 
     \b
     Example: lookout stack invoke street.jpg

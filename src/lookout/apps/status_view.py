@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich import box
@@ -81,7 +81,7 @@ def describe(shown: Shown) -> str:
     status = shown.status
     lines = [
         f"{status.name}: {status.state}, in {shown.place}",
-        f"Made {_time(status.created)}" + (f", changed {_time(status.updated)}" if status.updated else ""),
+        f"Made {_time(status.created)}" + (f", changed {_time(status.updated)}" if _is_changed(status) else ""),
     ]
     if status.reason:
         lines.append(printable(f"CloudFormation: {status.reason}"))
@@ -90,6 +90,11 @@ def describe(shown: Shown) -> str:
     if shown.emulated:
         lines.append(EMULATED)
     return "\n".join(lines)
+
+
+def _is_changed(status: StackStatus) -> bool:
+    """Making a stack by a change set counts as a change of it, seconds after."""
+    return status.updated is not None and status.updated - status.created > timedelta(minutes=1)
 
 
 def _resource_table(resources: Sequence[Resource]) -> str:
@@ -120,7 +125,7 @@ def _versions(status: StackStatus) -> Iterator[str]:
     yield f"Function: {_package(status)}, {given.get('Architecture', '?')}, {given.get('Memory', '?')} MB, " + (
         f"{given.get('Timeout', '?')} s"
     )
-    model = given.get("Model") or given.get("ModelFolder", "?").rpartition("/")[2]
+    model = given.get("Model") or given.get("ModelFolder", "?").rpartition("/")[2][:_DIGEST]
     looks = f" ({given['Input']})" if given.get("Input") else ""
     yield printable(f"Model: {model}{looks}, {given.get('Engine', '?')}") + (
         f", confidence {given.get('Confidence', '?')}, IoU {given.get('Iou', '?')}"
@@ -160,6 +165,9 @@ def _cost(shown: Shown) -> Iterator[str]:
     cost, billing, activity = shown.cost, shown.billing, shown.activity
     if cost is None or billing is None or activity is None:
         return
+    if not billing.invocations:
+        yield f"The function's cost since {_time(activity.since)}: nothing, as it was not invoked"
+        return
     yield (
         f"The function's cost since {_time(activity.since)}: {dollars(cost.dollars)} for "
         f"{_many(billing.invocations, 'invocation')}, {billing.gb_seconds:,.1f} GB-s"
@@ -170,7 +178,7 @@ def _cost(shown: Shown) -> Iterator[str]:
 
 def _basis(billing: Billing) -> str:
     if billing.exact:
-        return f"{'all its' if billing.reports else 'its'} REPORT lines"
+        return "all its REPORT lines"
     if billing.reports:
         return f"CloudWatch's counts, and what {billing.reports:,} REPORT lines were billed beyond their duration"
     return "CloudWatch's counts alone, so without initialisation"
