@@ -6,18 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from lookout.cloud.account import Account
-from lookout.cloud.preflight.check import Denied, denials
-from lookout.cloud.preflight.names import Presence, finding, look_at_bucket, look_at_log_group
+from lookout.cloud.preflight.check import Denied, code, denials
+from lookout.cloud.preflight.names import MISSING_CODES, Presence, finding, look_at_bucket, look_at_log_group
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
 MISSING = "missing"
-_PRESENT, _HIDDEN = "there", "not known"
+_PRESENT = "there"
 
-_STATES: Mapping[Presence, str] = {"there": _PRESENT, "free": MISSING, "elsewhere": MISSING, "hidden": _HIDDEN}
+_STATES: Mapping[Presence, str] = {"there": _PRESENT, "free": MISSING, "elsewhere": MISSING, "hidden": "not known"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,11 @@ def _look(account: Account, kind: str, name: str) -> _Found | None:
             with denials():
                 return look(account, name)
         except Denied:
-            return _Found(_HIDDEN)
+            return _of_presence("hidden")
+        except ClientError as error:
+            if code(error) in MISSING_CODES:
+                return _of_presence("free")
+            raise
     if presence := _PRESENCES.get(kind):
         return _of_presence(presence(account, name))
     return None
@@ -83,11 +89,7 @@ _PRESENCES: Mapping[str, Callable[[Account, str], Presence]] = {
 
 
 def _function(account: Account, name: str) -> _Found:
-    client = account.functions
-    try:
-        answer = client.get_function_configuration(FunctionName=name)
-    except client.exceptions.ResourceNotFoundException:
-        return _of_presence("free")
+    answer = account.functions.get_function_configuration(FunctionName=name)
     return _Found(answer.get("State", _PRESENT), judge_function(answer))
 
 
@@ -103,20 +105,12 @@ def judge_function(answer: FunctionConfigurationResponseTypeDef) -> str:
 
 
 def _table(account: Account, name: str) -> _Found:
-    client = account.dynamodb
-    try:
-        status = client.describe_table(TableName=name)["Table"].get("TableStatus", _PRESENT)
-    except client.exceptions.ResourceNotFoundException:
-        return _of_presence("free")
+    status = account.dynamodb.describe_table(TableName=name)["Table"].get("TableStatus", _PRESENT)
     return _Found(status, "" if status in ("ACTIVE", "UPDATING") else f"DynamoDB says {status}")
 
 
 def _queue(account: Account, url: str) -> _Found:
-    client = account.queues
-    try:
-        attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    except client.exceptions.QueueDoesNotExist:
-        return _of_presence("free")
+    attributes = account.queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     hidden = int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0))
     return _Found(_PRESENT, messages=int(attributes.get("ApproximateNumberOfMessages", 0)) + hidden)
 

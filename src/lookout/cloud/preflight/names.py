@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 Presence = Literal["free", "own", "there", "elsewhere", "hidden"]
 
 # What services say of what is not there.
-_MISSING = {
+MISSING_CODES = {
     "404",
     "NoSuchBucket",
     "ResourceNotFoundException",
     "RepositoryNotFoundException",
     "QueueDoesNotExist",
+    "NoSuchEntity",
     "AWS.SimpleQueueService.NonExistentQueue",
 }
 # S3's answers to HEAD for a bucket that another account has, and for one in another region.
@@ -118,7 +119,7 @@ def look_at_bucket(s3: S3Client, name: str) -> Presence:
     except ClientError as error:
         if code(error) in (_FORBIDDEN, _MOVED):
             return "elsewhere"
-        if code(error) in _MISSING:
+        if code(error) in MISSING_CODES:
             return "free"
         raise
     return "there"
@@ -148,7 +149,7 @@ def finding(call: Callable[[str], object]) -> Callable[[str], Presence]:
         except Denied:
             return "hidden"
         except ClientError as error:
-            if code(error) in _MISSING:
+            if code(error) in MISSING_CODES:
                 return "free"
             raise
         return "there"
