@@ -134,6 +134,22 @@ def test_an_event_becomes_an_item_with_the_detectors_own_objects(world: SimpleNa
         assert float(item[label]["N"]) == best
 
 
+def test_where_results_are_not_kept_for_ever_an_item_says_when_it_may_go(world: SimpleNamespace):
+    assert outcome_of(world.function, world).expires_s is None
+    days_later = 1_800_000_000 + 30 * 24 * 3600
+    for_a_month = Function(
+        world.detector, world.bucket, world.table, "results", result_days=30, clock=lambda: 1_800_000_000.9
+    )
+    assert outcome_of(for_a_month, world, sequencer="0B").expires_s == days_later
+    world.bucket.objects[KEY, None] = b"no image"
+    assert outcome_of(for_a_month, world, sequencer="0C").expires_s == days_later
+
+
+def outcome_of(function: Function, world: SimpleNamespace, sequencer: str = "0A"):
+    function(event(KEY, sequencer=sequencer), "request")
+    return outcome(world)
+
+
 # Keys.
 
 

@@ -1,16 +1,24 @@
-"""The commands that make and delete a stack: ``lookout stack up`` and ``down``."""
+"""The commands that make, change and delete a stack: ``lookout stack plan``, ``up`` and ``down``."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lookout.apps import console, opening, options
-from lookout.errors import UsageError
+from lookout.apps import console, options, stack_settings
+from lookout.apps.ending import Ending
+from lookout.apps.stack_telling import Telling, place_of, print_plan, print_removal
+from lookout.errors import StackError
 
 if TYPE_CHECKING:
     from lookout.cloud.account import Account
+    from lookout.cloud.deploying import Deploying, Outcome
+    from lookout.cloud.stack_state import StackState
+    from lookout.cloud.template import Names
 
 
 @click.group()
@@ -22,102 +30,136 @@ def stack() -> None:
 
 
 @stack.command()
-@options.stack_name
-@click.option(
-    "--model",
-    envvar="LOOKOUT_MODEL",
-    metavar="M",
-    help="As of lookout detect; needed on the emulator. On AWS it is in the image, and named for send --shrink alone.",
-)
-@options.labels
-@options.head
-@options.offline
-@options.engine
-@options.confidence
-@options.iou
-@options.memory
-@options.timeout
-@click.option("--image-uri", help="On AWS: the function's container image, which holds its model in /opt/model.")
+@options.stack_names
+@stack_settings.deployed
+@options.as_json
+def plan(names: Names, *, as_json: bool, **chosen: Any) -> None:
+    """Show what lookout stack up would do, and do nothing.
+
+    \b
+    Example: lookout stack plan --model yolov3-tiny --memory 1024
+    """
+    console.require("cloud", "lookout stack", "boto3")
+    from lookout.cloud.planning import plan as make_plan
+
+    account, state = _account(), None
+    state = _state(account, names)
+    wanted = stack_settings.gather(account, names, state, chosen)
+    place = place_of(account)
+    with _interruptible():
+        made = make_plan(account, wanted.foreseen(account, state), in_phases=wanted.packaging is not None)
+    if as_json:
+        console.put(json.dumps({"stack": names.stack, "place": place, **made.to_json()}))
+    else:
+        print_plan(made, names.stack, place)
+
+
+@stack.command()
+@options.stack_names
+@stack_settings.deployed
+@options.as_json
 @options.yes
-def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
+def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
     """Make the stack, or bring it to these settings.
 
-    That is a bucket, a function, a table, a log group, a queue for failures and a role, by CloudFormation.
+    That is a bucket, a function, a table, a log group, a queue for failures and a role, by CloudFormation. It asks
+    before it makes the first of them, and before it deletes anything that holds images or results.
 
     \b
     Example: lookout stack up --model yolov3-tiny.cfg --memory 1024
     """
     console.require("cloud", "lookout stack", "boto3")
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.stack import Stack
-    from lookout.cloud.template import Code, Names, StackSettings
-    from lookout.engines import choose
+    from lookout.cloud.deploying import Deploying
 
-    names = Names.of(name)
-    account = account_of_environment()
-    image, model_folder, described = _function_code(account, image_uri, settings)
-    wanted = StackSettings(
-        names=names,
-        code=Code(image_uri=image),
-        model_folder=model_folder,
-        # On AWS the engine is in the image, whatever is installed here.
-        engine=choose(settings["engine"]) if account.emulated else settings["engine"] or "onnxruntime",
-        confidence=settings["confidence"],
-        iou=settings["iou"],
-        memory_mb=settings["memory"],
-        timeout_s=settings["timeout"],
-        input=described,
-    )
-    _confirm(f"Make or change the stack {name} in {_place(account)}?", yes=yes)
-    deployment = Stack(account, names.stack).up(wanted)
-    console.put(f"{name} is up in {_place(account)}.")
-    console.put(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
+    account = _account()
+    place = place_of(account)
+    wanted = stack_settings.gather(account, names, _state(account, names), chosen)
+    with _interruptible(), Telling(yes=yes) as telling:
+        telling.say(f"Stack {names.stack} in {place}")
+        deploying = Deploying(account, wanted.settings, telling.dialogue(), place=place)
+        with _told_of_interruption(deploying, telling):
+            outcome = deploying.run(wanted.provider(account, telling.say))
+    _show_deployed(account, names, outcome, place, as_json=as_json)
 
 
 @stack.command()
-@options.stack_name
+@options.stack_names
+@options.as_json
 @options.yes
-def down(name: str, *, yes: bool) -> None:
-    """Delete the stack, with all its images and results.
+def down(names: Names, *, as_json: bool, yes: bool) -> None:
+    """Delete the stack, with all its images and results, and look for what stays.
+
+    It ends with status 1 where anything of the stack stays, and says what and why.
 
     \b
     Example: lookout stack down
     """
     console.require("cloud", "lookout stack", "boto3")
+    from lookout.cloud.removing import Removing
+
+    account = _account()
+    place = place_of(account)
+    with _interruptible(), Telling(yes=yes) as telling:
+        try:
+            removal = Removing(account, names, telling.dialogue(), place=place).run()
+        except KeyboardInterrupt:
+            telling.say(
+                f"What was begun goes on: run lookout stack down again to finish the deletion of {names.stack}."
+            )
+            raise
+    if as_json:
+        console.put(json.dumps({"stack": names.stack, "place": place, **removal.to_json()}))
+    else:
+        print_removal(removal, names.stack, place)
+    if not removal.is_complete:
+        raise StackError(f"something of {names.stack} stays: remove the reason, and run lookout stack down again")
+
+
+def _account() -> Account:
     from lookout.cloud.account import account_of_environment
+
+    return account_of_environment()
+
+
+def _state(account: Account, names: Names) -> StackState | None:
+    from lookout.cloud.stack_state import look
+
+    return look(account, names.stack)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end it as Ctrl-C does, with what goes on said and nothing left behind."""
+    ending = Ending()
+    ending.listen()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if ending.status in (None, console.INTERRUPTED):
+            raise
+        raise click.exceptions.Exit(ending.status) from None
+
+
+@contextmanager
+def _told_of_interruption(deploying: Deploying, telling: Telling) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        telling.say(deploying.interrupted())
+        raise
+
+
+def _show_deployed(account: Account, names: Names, outcome: Outcome, place: str, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
     from lookout.cloud.stack import Stack
 
-    account = account_of_environment()
-    deployed = Stack(account, name)
-    if not deployed.exists():
-        console.put(f"There is no stack {name} in {_place(account)}.")
+    deployment = Stack(account, names.stack).find()
+    if as_json:
+        changes = [change.to_json() for change in outcome.changes]
+        document = {"stack": names.stack, "place": place, "new": outcome.is_new, "changes": changes}
+        console.put(json.dumps({**document, **asdict(deployment)}))
         return
-    _confirm(f"Delete the stack {name} with all its images and results in {_place(account)}?", yes=yes)
-    deployed.down()
-    console.put(f"{name} is gone from {_place(account)}.")
-
-
-def _function_code(account: Account, image_uri: str | None, settings: dict[str, Any]) -> tuple[str, str, str]:
-    """The function's image, where its model is, and what that looks at; empty where nobody knows."""
-    from lookout.cloud.stack import EMULATED_IMAGE, IMAGE_MODEL_FOLDER
-
-    if account.emulated:
-        if settings["model"] is None:
-            raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
-        model = opening.take_model(settings)
-        return EMULATED_IMAGE, str(model.folder), model.input_format.described()
-    if image_uri is None:
-        raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
-    described = opening.take_model(settings).input_format.described() if settings["model"] else ""
-    return image_uri, IMAGE_MODEL_FOLDER, described
-
-
-def _place(account: Account) -> str:
-    if account.emulated:
-        return f"the emulator at {account.address}"
-    return f"AWS account {account.account_id()}, {account.region}"
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if not yes:
-        click.confirm(question, abort=True)
+    done = "is up to date" if outcome.nothing_done else "is up"
+    console.put(f"{names.stack} {done} in {place}{': nothing was changed' if outcome.nothing_done else ''}.")
+    console.put(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")

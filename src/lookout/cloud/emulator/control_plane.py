@@ -1,12 +1,14 @@
 """The control plane: ministack, with functions run by our host. This module and ``ministack_functions`` know ministack.
 
-ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts four
+ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts six
 are replaced: ``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every
 kind of function; ``invoke_async_with_retry``, where asynchronous invocations begin; ``_fire_s3_event_async``, which
-would tell of an object in a thread, after its upload is answered; and ``_collect_scripts``, which finds scripts to run
-at start. Others are called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies on: the
-settings in ``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``,
-its ASGI application. The test of the emulator is the contract: it speaks to it with AWS's own client.
+would tell of an object in a thread, after its upload is answered; ``_resolve_props_for_diff``, which prepares a change
+set and forgets the conditions of resources; ``_property_recreation``, which tells a change set what must be made anew,
+and does not know buckets; and ``_collect_scripts``, which finds scripts to run at start. Others are
+called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies on: the settings in
+``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``, its ASGI
+application. The test of the emulator is the contract: it speaks to it with AWS's own client.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ RECOGNITION_PATH = "/_lookout"
 # The names of this machine that clients use.
 _HOSTS = {"127.0.0.1", "localhost", "::1"}
 
-_SERVICES = "s3,dynamodb,lambda,cloudformation,logs,sqs,iam,sts,ecr,monitoring"
+_SERVICES = "s3,dynamodb,lambda,cloudformation,logs,sqs,iam,sts,ecr,monitoring,tagging"
 
 # Settings of other programs that would change what ministack does: AWS's own may hold real keys.
 _FOREIGN_PREFIXES = ("AWS_", "MINISTACK_", "LOCALSTACK_", "LAMBDA_", "S3_", "DOCKER_")
@@ -106,6 +108,7 @@ def application(
     """
     from ministack import app  # only after the environment is configured
     from ministack.services import lambda_svc, s3
+    from ministack.services.cloudformation import changesets, stacks
 
     unkept: list[sqlite3.Error] = []
 
@@ -128,6 +131,8 @@ def application(
     lambda_svc._execute_function_docker = functions.execute
     lambda_svc.invoke_async_with_retry = invoke_later
     s3._fire_s3_event_async = fire
+    changesets._resolve_props_for_diff = _with_conditions(changesets._resolve_props_for_diff)
+    stacks._property_recreation = _knowing_buckets(stacks._property_recreation)
     app._collect_scripts = _no_scripts
     return _with_recognition(app.app, about, on_change)
 
@@ -169,6 +174,36 @@ def _uncopied() -> Iterator[None]:
         yield
     finally:
         copy.deepcopy = original
+
+
+def _with_conditions(resolve: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A change set's resources without those whose condition does not hold: they are not there, or will not be."""
+    from ministack.services.cloudformation.engine import _evaluate_conditions
+
+    def resolved(template: dict[str, Any], parameters: dict[str, Any], *of_stack: str) -> dict[str, Any]:
+        document = resolve(template, parameters, *of_stack)
+        conditions = _evaluate_conditions(template, parameters) if template else {}
+        there = {
+            name: resource
+            for name, resource in document.get("Resources", {}).items()
+            if conditions.get(resource.get("Condition"), True)
+        }
+        return {**document, "Resources": there}
+
+    return resolved
+
+
+# Of these types, the properties with which a resource must be made anew.
+_ANEW = {"AWS::S3::Bucket": {"BucketName"}, "AWS::S3::BucketPolicy": {"Bucket"}}
+
+
+def _knowing_buckets(recreation: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    def told(kind: str, name: str) -> str:
+        if kind in _ANEW:
+            return "Always" if name in _ANEW[kind] else "Never"
+        return recreation(kind, name)
+
+    return told
 
 
 def _no_scripts(*_folders: str) -> list[str]:
