@@ -17,7 +17,7 @@ from lookout.cloud.drift import Drift
 from lookout.cloud.figures import Activity, Billing, Counts
 from lookout.cloud.log_reader import LogLine
 from lookout.cloud.reports import Invocation
-from lookout.cloud.resources import Resource
+from lookout.cloud.resources import StackResource
 from lookout.cloud.status import StackStatus
 from lookout.comparison.costs import Estimate, Prices, monthly, so_far
 from lookout.errors import UsageError
@@ -44,11 +44,11 @@ STATUS = StackStatus(
     GIVEN,
     {"Function": "mine"},
     [
-        Resource("Retries", "AWS::Lambda::EventInvokeConfig", "mine:$LATEST", "CREATE_COMPLETE"),
-        Resource(
+        StackResource("Retries", "AWS::Lambda::EventInvokeConfig", "mine:$LATEST", "CREATE_COMPLETE"),
+        StackResource(
             "Permission", "AWS::Lambda::Permission", "arn:aws:lambda:us-east-1:123456789012:mine-Permission-1", "there"
         ),
-        Resource("FailureQueue", "AWS::SQS::Queue", "mine-failures", "there", messages=7),
+        StackResource("FailureQueue", "AWS::SQS::Queue", "mine-failures", "there", messages=7),
     ],
 )
 SHOWN = Shown("AWS account 123456789012, us-east-1", emulated=False, status=STATUS, drifts=None)

@@ -14,7 +14,7 @@ from lookout.cloud.drift import Difference, Drift, find_drift
 from lookout.cloud.figures import Activity, Billing, Counts, bill, last_errors, month_of, read_counts
 from lookout.cloud.log_reader import LogLine
 from lookout.cloud.reports import Invocation
-from lookout.cloud.resources import Resource, judge_function, look_at_resource
+from lookout.cloud.resources import StackResource, judge_function, look_at_resource
 from lookout.cloud.status import StackStatus, is_whole, look_at_stack, troubles
 from lookout.errors import CloudError, StackError
 
@@ -104,65 +104,34 @@ def summary(kind: str, name: str, status: str = "CREATE_COMPLETE", **more: str) 
     }
 
 
+FUNCTION, TABLE, QUEUE = "AWS::Lambda::Function", "AWS::DynamoDB::Table", "AWS::SQS::Queue"
+CONFIGURATION, DESCRIBED = "get_function_configuration", "describe_table"
+URL = {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/mine-failures"}
+
+
 @pytest.mark.parametrize(
-    ("kind", "clients", "state", "trouble"),
+    ("kind", "client", "answers", "state", "trouble"),
     [
-        (
-            "AWS::Lambda::Function",
-            {"functions": ("lambda", "get_function_configuration", {"State": "Active"})},
-            "Active",
-            "",
-        ),
-        (
-            "AWS::Lambda::Function",
-            {"functions": ("lambda", "get_function_configuration", ("ResourceNotFoundException", 404))},
-            "missing",
-            "deleted by another way",
-        ),
-        (
-            "AWS::Lambda::Function",
-            {"functions": ("lambda", "get_function_configuration", ("AccessDeniedException", 403))},
-            "not known",
-            "",
-        ),
-        (
-            "AWS::DynamoDB::Table",
-            {"dynamodb": ("dynamodb", "describe_table", {"Table": {"TableStatus": "ACTIVE"}})},
-            "ACTIVE",
-            "",
-        ),
-        (
-            "AWS::DynamoDB::Table",
-            {"dynamodb": ("dynamodb", "describe_table", {"Table": {"TableStatus": "ARCHIVED"}})},
-            "ARCHIVED",
-            "DynamoDB says ARCHIVED",
-        ),
-        (
-            "AWS::DynamoDB::Table",
-            {"dynamodb": ("dynamodb", "describe_table", ("ResourceNotFoundException", 400))},
-            "missing",
-            "deleted by another way",
-        ),
-        (
-            "AWS::SQS::Queue",
-            {"queues": ("sqs", "get_queue_attributes", ("AWS.SimpleQueueService.NonExistentQueue", 400))},
-            "missing",
-            "deleted by another way",
-        ),
-        (
-            "AWS::CloudWatch::Alarm",
-            {"cloudwatch": ("cloudwatch", "describe_alarms", {"MetricAlarms": []})},
-            "missing",
-            "deleted",
-        ),
-        ("AWS::S3::Bucket", {"s3": ("s3", "head_bucket", ("403", 403))}, "missing", "deleted"),
-        ("AWS::IAM::Role", {"iam": ("iam", "get_role", ("NoSuchEntity", 404))}, "missing", "deleted"),
-        ("AWS::SQS::QueuePolicy", {}, "CREATE_COMPLETE", ""),
+        (FUNCTION, "functions", [(CONFIGURATION, {"State": "Active"})] * 2, "Active", ""),
+        (FUNCTION, "functions", [(CONFIGURATION, {"State": "Failed"})] * 2, "Failed", "Lambda can't start it"),
+        (FUNCTION, "functions", [(CONFIGURATION, ("ResourceNotFoundException", 404))], "missing", "by another way"),
+        (FUNCTION, "functions", [(CONFIGURATION, ("AccessDeniedException", 403))], "not known", ""),
+        (TABLE, "dynamodb", [(DESCRIBED, {"Table": {"TableStatus": "ACTIVE"}})] * 2, "ACTIVE", ""),
+        (TABLE, "dynamodb", [(DESCRIBED, {"Table": {"TableStatus": "ARCHIVED"}})] * 2, "ARCHIVED", "says ARCHIVED"),
+        (TABLE, "dynamodb", [(DESCRIBED, ("ResourceNotFoundException", 400))], "missing", "by another way"),
+        (QUEUE, "queues", [("get_queue_url", ("QueueDoesNotExist", 400))], "missing", "by another way"),
+        (QUEUE, "queues", [("get_queue_url", URL), ("get_queue_attributes", ("AccessDenied", 403))], "not known", ""),
+        ("AWS::CloudWatch::Alarm", "cloudwatch", [("describe_alarms", {"MetricAlarms": []})], "missing", "another way"),
+        ("AWS::S3::Bucket", "s3", [("head_bucket", ("403", 403))], "missing", "by another way"),
+        ("AWS::S3::Bucket", "s3", [("head_bucket", {})], "there", ""),
+        ("AWS::IAM::Role", "iam", [("get_role", ("NoSuchEntity", 404))], "missing", "by another way"),
+        ("AWS::SQS::QueuePolicy", "queues", [], "CREATE_COMPLETE", ""),
+        ("AWS::Something::New", "queues", [], "CREATE_COMPLETE", ""),
     ],
 )
-def test_resources_are_asked_for_at_their_own_services(kind: str, clients: dict, state: str, trouble: str):
-    made = {name: stubbed(service, (method, answer)) for name, (service, method, answer) in clients.items()}
-    found = look_at_resource(account(**made), summary(kind, "mine"))
+def test_resources_are_asked_for_at_their_own_services(kind: str, client: str, answers: list, state: str, trouble: str):
+    service = {"functions": "lambda", "queues": "sqs"}.get(client, client)
+    found = look_at_resource(account(**{client: stubbed(service, *answers)}), summary(kind, "mine"))
     assert found.state == state
     assert trouble in found.trouble
     assert bool(trouble) == bool(found.trouble)
@@ -170,15 +139,14 @@ def test_resources_are_asked_for_at_their_own_services(kind: str, clients: dict,
 
 def test_a_queue_is_named_without_its_address_and_counts_what_somebody_looks_at_just_now():
     attributes = {"ApproximateNumberOfMessages": "3", "ApproximateNumberOfMessagesNotVisible": "2"}
-    queues = stubbed("sqs", ("get_queue_attributes", {"Attributes": attributes}))
-    url = "https://sqs.us-east-1.amazonaws.com/123456789012/mine-failures"
-    found = look_at_resource(account(queues=queues), summary("AWS::SQS::Queue", url))
+    queues = stubbed("sqs", ("get_queue_url", URL), ("get_queue_attributes", {"Attributes": attributes}))
+    found = look_at_resource(account(queues=queues), summary(QUEUE, URL["QueueUrl"]))
     assert (found.name, found.messages) == ("mine-failures", 5)
 
 
 def test_what_cloudformation_could_not_make_is_not_asked_for():
     failed = summary("AWS::S3::Bucket", "", "CREATE_FAILED", ResourceStatusReason="pictures already exists")
-    assert look_at_resource(account(), failed) == Resource(
+    assert look_at_resource(account(), failed) == StackResource(
         "Bucket", "AWS::S3::Bucket", "", "CREATE_FAILED", "pictures already exists"
     )
 
@@ -189,8 +157,8 @@ def test_what_cloudformation_could_not_make_is_not_asked_for():
         ({"State": "Active", "LastUpdateStatus": "Successful"}, ""),
         ({"State": "Inactive"}, ""),
         ({}, ""),
-        ({"State": "Pending"}, "still making it ready"),
-        ({"State": "Active", "LastUpdateStatus": "InProgress"}, "still making it ready"),
+        ({"State": "Pending"}, ""),
+        ({"State": "Active", "LastUpdateStatus": "InProgress"}, ""),
         ({"State": "Failed", "StateReason": "The image is gone."}, "The image is gone."),
         ({"State": "Active", "LastUpdateStatus": "Failed"}, "its last update failed"),
     ],
@@ -200,12 +168,12 @@ def test_functions(answer: dict, words: str):
     assert bool(words) == bool(judge_function(answer))
 
 
-def status(state: str, *resources: Resource, function: bool = True) -> StackStatus:
+def status(state: str, *resources: StackResource, function: bool = True) -> StackStatus:
     outputs = {"Function": "mine"} if function else {}
     return StackStatus("mine", state, "", NOW, None, {}, outputs, resources)
 
 
-GONE = Resource("Table", "AWS::DynamoDB::Table", "mine-results", "missing", "it was deleted")
+GONE = StackResource("Table", "AWS::DynamoDB::Table", "mine-results", "missing", "it was deleted")
 
 
 @pytest.mark.parametrize(

@@ -78,13 +78,14 @@ def status(name: str, prices_file: Path | None, *, drift: bool, as_json: bool) -
 
 
 def _look(account: Account, name: str, prices: Prices, *, drift: bool) -> Shown:
+    from lookout.apps.stack_telling import place_of
     from lookout.apps.status_view import Shown
     from lookout.cloud.drift import find_drift
     from lookout.cloud.status import look_at_stack
 
     status = look_at_stack(account, name)
     drifts = find_drift(account, name) if drift else None
-    place = _place(account)
+    place = place_of(account)
     if not _runs(status):
         return Shown(place, account.emulated, status, drifts)
     return _with_figures(Shown(place, account.emulated, status, drifts), account, prices)
@@ -234,9 +235,3 @@ def failures(name: str, *, retry: bool, limit: int, as_json: bool) -> None:
         shown.print_failures(found)
     else:
         console.put(f"The failure queue of {name} is empty.")
-
-
-def _place(account: Account) -> str:
-    if account.emulated:
-        return f"the emulator at {account.address}"
-    return f"AWS account {account.account_id()}, {account.region}"

@@ -18,7 +18,7 @@ from lookout.apps.money import dollars
 from lookout.apps.tables import standard_output
 from lookout.cloud.drift import Drift
 from lookout.cloud.figures import Activity, Billing
-from lookout.cloud.resources import Resource
+from lookout.cloud.resources import StackResource
 from lookout.cloud.status import StackStatus, troubles
 from lookout.comparison.costs import Estimate
 
@@ -81,7 +81,7 @@ def describe(shown: Shown) -> str:
     status = shown.status
     lines = [
         f"{status.name}: {status.state}, in {shown.place}",
-        f"Made {_time(status.created)}" + (f", changed {_time(status.updated)}" if _is_changed(status) else ""),
+        _history(status),
     ]
     if status.reason:
         lines.append(printable(f"CloudFormation: {status.reason}"))
@@ -92,12 +92,15 @@ def describe(shown: Shown) -> str:
     return "\n".join(lines)
 
 
-def _is_changed(status: StackStatus) -> bool:
-    """Making a stack by a change set counts as a change of it, seconds after."""
-    return status.updated is not None and status.updated - status.created > timedelta(minutes=1)
+def _history(status: StackStatus) -> str:
+    """When it was made and changed; to make a stack by a change set counts as a change of it, seconds after."""
+    made = f"Made {_time(status.created)}"
+    if status.updated is None or status.updated - status.created < timedelta(minutes=1):
+        return made
+    return f"{made}, changed {_time(status.updated)}"
 
 
-def _resource_table(resources: Sequence[Resource]) -> str:
+def _resource_table(resources: Sequence[StackResource]) -> str:
     table = Table("Resource", box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("Name", overflow="fold")
     table.add_column("State", no_wrap=True)
@@ -109,12 +112,12 @@ def _resource_table(resources: Sequence[Resource]) -> str:
     return "\n".join(line.rstrip() for line in printed.get().rstrip("\n").split("\n"))
 
 
-def _short(resource: Resource) -> str:
+def _short(resource: StackResource) -> str:
     """Some are known by an ARN, or by names with those of others in them, that say no more than their own column."""
     return resource.name if not resource.name.startswith("arn:") else resource.name.rpartition(":")[2]
 
 
-def _state(resource: Resource) -> Text:
+def _state(resource: StackResource) -> Text:
     words = resource.state if resource.messages is None else f"{resource.messages} failures"
     style = "bold red" if resource.trouble or resource.state == "ALARM" else ""
     return Text(printable(words), style=style)

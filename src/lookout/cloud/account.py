@@ -110,11 +110,6 @@ class Account:
         return self.session.client("sqs", endpoint_url=self.endpoint, config=self._config)
 
     @property
-    def ecr(self) -> ECRClient:
-        """Where the function's container images are."""
-        return self.session.client("ecr", endpoint_url=self.endpoint, config=self._config)
-
-    @property
     def iam(self) -> IAMClient:
         """Who may do what."""
         return self.session.client("iam", endpoint_url=self.endpoint, config=self._config)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.resources import MISSING, Resource, look_at_resource
+from lookout.cloud.resources import MISSING, StackResource, look_at_resource
 from lookout.cloud.template import template_body
 from lookout.errors import StackError
 
@@ -38,10 +38,10 @@ class StackStatus:
     updated: datetime | None
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
-    resources: Sequence[Resource]
+    resources: Sequence[StackResource]
     template_is_ours: bool = True
 
-    def of_kind(self, kind: str) -> Resource | None:
+    def of_kind(self, kind: str) -> StackResource | None:
         """Its resource of a kind that it has one of."""
         return next((resource for resource in self.resources if resource.kind == kind), None)
 
@@ -102,7 +102,7 @@ def is_whole(status: StackStatus) -> bool:
     return not broken and (status.state == _ROLLED_BACK or not troubles(status))
 
 
-def _mending(resource: Resource, up: str, down: str) -> str:
+def _mending(resource: StackResource, up: str, down: str) -> str:
     """CloudFormation makes nothing anew that it made and that was deleted since."""
     return f"; make all anew with {down}, then {up}" if resource.state == MISSING else ""
 

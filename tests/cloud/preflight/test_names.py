@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from helpers.stubbed import stubbed
-from lookout.cloud.preflight.names import (
-    Name,
-    PhysicalNames,
-    judge_names,
-    look_at_bucket,
-    look_at_log_group,
-    look_at_own,
-)
-from lookout.cloud.template import Names
+from lookout.cloud.preflight.names import Name, judge_names, look_at_holder, look_at_own
+from lookout.cloud.presence import Resource
+from lookout.errors import CloudError
+
+BUCKET = Resource("Bucket", "AWS::S3::Bucket", "pictures")
 
 
-def test_names_that_the_template_makes_up():
-    assert PhysicalNames.of(Names.of("mine"), "123456789012", "eu-west-1") == PhysicalNames(
-        bucket="mine-123456789012-eu-west-1",
-        table="mine-results",
-        function="mine",
-        repository="mine",
-        log_group="/aws/lambda/mine",
-        queue="mine-failures",
-    )
-
-
-def test_the_references_names():
-    assert PhysicalNames.of(Names.of_group("group41"), "123456789012", "us-east-1") == PhysicalNames(
-        bucket="image-bucket-group41",
-        table="object-detection-group41",
-        function="object-detection",
-        repository="object-detection-lambda",
-        log_group="/aws/lambda/object-detection",
-        queue="object-detection-group41-failures",
-    )
+def account(**clients: object) -> SimpleNamespace:
+    return SimpleNamespace(emulated=False, **clients)
 
 
 @pytest.mark.parametrize(
-    ("answer", "presence"),
-    [({}, "there"), (("404", 404), "free"), (("403", 403), "elsewhere"), (("301", 301), "elsewhere")],
+    ("answer", "holder"),
+    [({}, "account"), (("404", 404), "nobody"), (("403", 403), "elsewhere"), (("301", 301), "elsewhere")],
 )
-def test_buckets_are_asked_for_in_all_of_aws(answer: object, presence: str):
-    assert look_at_bucket(stubbed("s3", ("head_bucket", answer)), "pictures") == presence
+def test_buckets_are_asked_for_in_all_of_aws(answer: object, holder: str):
+    s3 = stubbed("s3", ("head_bucket", answer))
+    assert look_at_holder(account(s3=s3), BUCKET) == holder
 
 
 def test_a_log_group_is_another_than_one_that_begins_like_it():
+    group = Resource("LogGroup", "AWS::Logs::LogGroup", "/aws/lambda/mine")
     groups = [{"logGroupName": "/aws/lambda/mine-too"}]
-    assert (
-        look_at_log_group(stubbed("logs", ("describe_log_groups", {"logGroups": groups})), "/aws/lambda/mine") == "free"
-    )
-    groups.append({"logGroupName": "/aws/lambda/mine"})
-    assert (
-        look_at_log_group(stubbed("logs", ("describe_log_groups", {"logGroups": groups})), "/aws/lambda/mine")
-        == "there"
-    )
+    logs = stubbed("logs", ("describe_log_groups", {"logGroups": groups}))
+    assert look_at_holder(account(logs=logs), group) == "nobody"
+    logs = stubbed("logs", ("describe_log_groups", {"logGroups": [*groups, {"logGroupName": group.name}]}))
+    assert look_at_holder(account(logs=logs), group) == "account"
+
+
+def test_what_may_not_be_asked_is_hidden_and_what_fails_otherwise_is_an_error():
+    group = Resource("LogGroup", "AWS::Logs::LogGroup", "/aws/lambda/mine")
     denied = stubbed("logs", ("describe_log_groups", ("AccessDeniedException", 400)))
-    assert look_at_log_group(denied, "/aws/lambda/mine") == "hidden"
+    assert look_at_holder(account(logs=denied), group) == "hidden"
+    failing = stubbed("logs", ("describe_log_groups", ("ServiceUnavailableException", 500)))
+    with pytest.raises(CloudError, match="looking for the log group /aws/lambda/mine: told by AWS"):
+        look_at_holder(account(logs=failing), group)
 
 
 def test_what_a_stack_has_is_its_own_but_for_what_it_has_deleted():
@@ -91,20 +76,20 @@ def test_no_stack_has_nothing():
 
 def test_what_stands_in_the_way_is_named_each_with_what_to_do():
     names = [
-        Name("bucket", "pictures", "elsewhere"),
-        Name("table", "mine-results", "own"),
-        Name("log group", "/aws/lambda/mine", "there"),
-        Name("queue", "mine-failures", "hidden"),
-        Name("repository", "mine", "hidden"),
+        Name(Resource("Bucket", "AWS::S3::Bucket", "pictures"), "elsewhere"),
+        Name(Resource("Table", "AWS::DynamoDB::Table", "mine-results"), "own"),
+        Name(Resource("LogGroup", "AWS::Logs::LogGroup", "/aws/lambda/mine"), "account"),
+        Name(Resource("FailureQueue", "AWS::SQS::Queue", "mine-failures"), "hidden"),
+        Name(Resource("Repository", "AWS::ECR::Repository", "mine"), "hidden"),
     ]
     bucket, group, hidden = judge_names("mine", names)
     assert (bucket.state, group.state, hidden.state) == ("failed", "failed", "warning")
-    assert "pictures is another account's" in bucket.found
-    assert "there is a log group /aws/lambda/mine already, which is not of the stack mine" in group.found
+    assert "the name of the bucket pictures is taken, by another account" in bucket.found
+    assert group.found == "the log group /aws/lambda/mine is there already, and is none of the stack mine"
     assert "aws logs delete-log-group --log-group-name /aws/lambda/mine" in group.remedy
-    assert "queue mine-failures, a repository mine" in hidden.found
+    assert "the queue mine-failures, the image repository mine" in hidden.found
 
 
 def test_free_names_and_ones_own_are_fine():
-    (check,) = judge_names("mine", [Name("bucket", "a", "free"), Name("table", "b", "own")])
+    (check,) = judge_names("mine", [Name(BUCKET, "nobody"), Name(BUCKET, "own")])
     assert check.state == "ok"

@@ -10,7 +10,6 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from helpers.stubbed import stubbed
 from lookout.cloud.preflight.check import Denied, Package, Wanted
-from lookout.cloud.preflight.names import PhysicalNames
 from lookout.cloud.preflight.permissions import (
     Decision,
     Step,
@@ -44,8 +43,7 @@ def wanted(kind: str = "there", **settings: object) -> Wanted:
 
 
 def needed(asked: Wanted) -> dict[str, Step]:
-    names = PhysicalNames.of(asked.settings.names, "123456789012", "us-east-1")
-    return {step.what: step for step in steps(asked, names, "123456789012", "us-east-1")}
+    return {step.what: step for step in steps(asked, "123456789012", "us-east-1")}
 
 
 def test_only_what_is_to_be_made_is_asked_for():

@@ -9,7 +9,9 @@ from typing import Literal
 
 from botocore.exceptions import ClientError
 
+from lookout.cloud.account import error_code
 from lookout.cloud.template import StackSettings
+from lookout.errors import CloudError
 
 State = Literal["ok", "warning", "failed"]
 
@@ -59,11 +61,11 @@ def denials() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if code(error) in _DENIED:
+        if error_code(error) in _DENIED:
             raise Denied from error
         raise
 
 
-def code(error: ClientError) -> str:
-    """What AWS calls an error."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+def was_denied(error: CloudError) -> bool:
+    """Whether AWS did not let it be asked."""
+    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _DENIED

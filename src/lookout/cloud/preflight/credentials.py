@@ -17,7 +17,8 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from lookout.cloud.preflight.check import Check, code
+from lookout.cloud.account import error_code
+from lookout.cloud.preflight.check import Check
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
@@ -73,7 +74,7 @@ def look_at_caller(session: boto3.Session, sts: STSClient) -> Caller:
         expires = getattr(credentials, "_expiry_time", None)
         told = sts.get_caller_identity()
     except ClientError as error:
-        return Caller(method=method, profile=profile, error=code(error), reason=_reason(error))
+        return Caller(method=method, profile=profile, error=error_code(error), reason=_reason(error))
     except (AwsConnectionError, HTTPClientError):  # nobody answers: nothing is known of the keys
         raise
     except BotoCoreError as error:

@@ -6,89 +6,47 @@ ends a deployment half-way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.preflight.check import Check, Denied, code, denials
-from lookout.cloud.template import Names
+from lookout.cloud.preflight.check import Check, was_denied
+from lookout.cloud.presence import Presence, Resource, named_resources, presence
+from lookout.errors import CloudError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_logs import CloudWatchLogsClient
-    from mypy_boto3_s3 import S3Client
 
     from lookout.cloud.account import Account
+    from lookout.cloud.template import Names
 
 # ``own``: the stack has it. ``elsewhere``: another account or region has it. ``hidden``: it may not be known.
-Presence = Literal["free", "own", "there", "elsewhere", "hidden"]
+Holder = Literal["nobody", "own", "account", "elsewhere", "hidden"]
 
-# What services say of what is not there.
-MISSING_CODES = {
-    "404",
-    "NoSuchBucket",
-    "ResourceNotFoundException",
-    "RepositoryNotFoundException",
-    "QueueDoesNotExist",
-    "NoSuchEntity",
-    "AWS.SimpleQueueService.NonExistentQueue",
+_HOLDERS: dict[Presence, Holder] = {
+    Presence.ABSENT: "nobody",
+    Presence.HERE: "account",
+    Presence.ELSEWHERE: "elsewhere",
 }
-# S3's answers to HEAD for a bucket that another account has, and for one in another region.
-_FORBIDDEN, _MOVED = "403", "301"
-
-
-@dataclass(frozen=True, slots=True)
-class PhysicalNames:
-    """What a stack's resources are called in an account: the template's names, or those that it makes up."""
-
-    bucket: str
-    table: str
-    function: str
-    repository: str
-    log_group: str
-    queue: str
-
-    @staticmethod
-    def of(names: Names, account_id: str, region: str) -> PhysicalNames:
-        """The names, as ``stack.yaml`` has them."""
-        function = names.function or names.stack
-        return PhysicalNames(
-            bucket=names.bucket or f"{names.stack}-{account_id}-{region}",
-            table=names.table or f"{names.stack}-results",
-            function=function,
-            repository=names.repository or names.stack,
-            log_group=f"/aws/lambda/{function}",
-            queue=f"{names.stack}-failures",
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name, of what, and whether it is free."""
+    """A resource by the name that it is to have, and who has that now."""
 
-    what: str
-    name: str
-    presence: Presence
+    resource: Resource
+    holder: Holder
 
 
-def look_at_names(account: Account, stack: str, names: PhysicalNames) -> tuple[Name, ...]:
-    """Which of the names are in use, and which of those by the stack itself."""
-    own = look_at_own(account.cloudformation, stack)
-    looks: tuple[tuple[str, str, Callable[[str], Presence]], ...] = (
-        ("bucket", names.bucket, lambda name: look_at_bucket(account.s3, name)),
-        ("table", names.table, finding(lambda name: account.dynamodb.describe_table(TableName=name))),
-        ("function", names.function, finding(lambda name: account.functions.get_function(FunctionName=name))),
-        (
-            "repository",
-            names.repository,
-            finding(lambda name: account.ecr.describe_repositories(repositoryNames=[name])),
-        ),
-        ("log group", names.log_group, lambda name: look_at_log_group(account.logs, name)),
-        ("queue", names.queue, finding(lambda name: account.queues.get_queue_url(QueueName=name))),
+def look_at_names(account: Account, names: Names, account_id: str) -> tuple[Name, ...]:
+    """Which of a stack's names are in use, and which of those by the stack itself. Raises ``CloudError``."""
+    own = look_at_own(account.cloudformation, names.stack)
+    return tuple(
+        Name(resource, "own" if resource.name in own else look_at_holder(account, resource))
+        for resource in named_resources(names, account_id, account.region)
     )
-    return tuple(Name(what, name, "own" if name in own else look(name)) for what, name, look in looks)
 
 
 def look_at_own(cloudformation: CloudFormationClient, stack: str) -> set[str]:
@@ -112,77 +70,43 @@ def _name(kind: str, physical_id: str) -> str:
     return physical_id.rpartition("/")[2] if kind == "AWS::SQS::Queue" else physical_id
 
 
-def look_at_bucket(s3: S3Client, name: str) -> Presence:
-    """Whether the name is free in all of AWS, since all accounts share the names of buckets."""
+def look_at_holder(account: Account, resource: Resource) -> Holder:
+    """Who has a name. Raises ``CloudError``."""
     try:
-        s3.head_bucket(Bucket=name)
-    except ClientError as error:
-        if code(error) in (_FORBIDDEN, _MOVED):
-            return "elsewhere"
-        if code(error) in MISSING_CODES:
-            return "free"
-        raise
-    return "there"
-
-
-def look_at_log_group(logs: CloudWatchLogsClient, name: str) -> Presence:
-    """Whether there is a log group of exactly that name."""
-    try:
-        with denials():
-            pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
-            return (
-                "there"
-                if any(group["logGroupName"] == name for page in pages for group in page["logGroups"])
-                else "free"
-            )
-    except Denied:
-        return "hidden"
-
-
-def finding(call: Callable[[str], object]) -> Callable[[str], Presence]:
-    """What a service's own way to describe something by its name tells."""
-
-    def find(name: str) -> Presence:
-        try:
-            with denials():
-                call(name)
-        except Denied:
+        return _HOLDERS[presence(account, resource)]
+    except CloudError as error:
+        if was_denied(error):
             return "hidden"
-        except ClientError as error:
-            if code(error) in MISSING_CODES:
-                return "free"
-            raise
-        return "there"
-
-    return find
+        raise
 
 
 def judge_names(stack: str, names: Iterable[Name]) -> tuple[Check, ...]:
     """What stands in the way, each with what to do; what is hidden comes as one warning."""
-    taken = [_taken(stack, name) for name in names if name.presence in ("there", "elsewhere")]
-    hidden = [f"{name.what} {name.name}" for name in names if name.presence == "hidden"]
+    taken = [_taken(stack, name) for name in names if name.holder in ("account", "elsewhere")]
+    hidden = [name.resource.described() for name in names if name.holder == "hidden"]
     if hidden:
-        found = f"it may not be known whether there is already a {', a '.join(hidden)}"
+        found = f"it may not be known whether there is already {', '.join(hidden)}"
         taken.append(Check("names", "warning", found, "if the stack can't be made, its events will say so"))
     return tuple(taken) or (Check("names", "ok", "all names are free, or the stack's own"),)
 
 
 def _taken(stack: str, name: Name) -> Check:
-    if name.presence == "elsewhere":
-        found = f"the bucket {name.name} is another account's, or in another region"
-        return Check(
-            "names", "failed", found, "all of AWS shares the names of buckets: choose another for the stack or group"
-        )
-    found = f"there is a {name.what} {name.name} already, which is not of the stack {stack}"
-    remedy = f"choose another name, or delete it if nothing needs it: {_DELETION[name.what].format(name.name)}"
-    return Check("names", "failed", found, remedy)
+    what = name.resource.described()
+    if name.holder == "elsewhere":
+        found = f"the name of {what} is taken, by another account or in another region"
+        remedy = "all of AWS shares the names of buckets: take another with --name or --group"
+        return Check("names", "failed", found, remedy)
+    remedy = f"take another name, or delete it if nothing needs it: {_DELETION[name.resource.kind]}"
+    found = f"{what} is there already, and is none of the stack {stack}"
+    return Check("names", "failed", found, remedy.format(name.resource.name))
 
 
 _DELETION = {
-    "bucket": "aws s3 rb s3://{} --force",
-    "table": "aws dynamodb delete-table --table-name {}",
-    "function": "aws lambda delete-function --function-name {}",
-    "repository": "aws ecr delete-repository --force --repository-name {}",
-    "log group": "aws logs delete-log-group --log-group-name {}",
-    "queue": "aws sqs delete-queue --queue-url (the URL of {})",
+    "AWS::S3::Bucket": "aws s3 rb s3://{} --force",
+    "AWS::DynamoDB::Table": "aws dynamodb delete-table --table-name {}",
+    "AWS::Lambda::Function": "aws lambda delete-function --function-name {}",
+    "AWS::ECR::Repository": "aws ecr delete-repository --force --repository-name {}",
+    "AWS::Logs::LogGroup": "aws logs delete-log-group --log-group-name {}",
+    "AWS::SQS::Queue": "aws sqs delete-queue, with the address of {}",
+    "AWS::CloudWatch::Alarm": "aws cloudwatch delete-alarms --alarm-names {}",
 }

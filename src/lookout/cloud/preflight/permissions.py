@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.preflight.check import Check, Denied, Wanted, code, denials
-from lookout.cloud.preflight.names import PhysicalNames
+from lookout.cloud.account import error_code
+from lookout.cloud.preflight.check import Check, Denied, Wanted, denials
+from lookout.cloud.presence import named_resources
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -46,11 +47,10 @@ class Decision:
     missing: tuple[str, ...] = ()
 
 
-def steps(
-    wanted: Wanted, names: PhysicalNames, account_id: str, region: str, partition: str = "aws"
-) -> tuple[Step, ...]:
+def steps(wanted: Wanted, account_id: str, region: str, partition: str = "aws") -> tuple[Step, ...]:
     """All that making, changing and deleting this stack does."""
     settings, stack = wanted.settings, wanted.settings.names.stack
+    called = {resource.id: resource.name for resource in named_resources(settings.names, account_id, region)}
 
     def arn(service: str, resource: str) -> str:
         return f"arn:{partition}:{service}:{region}:{account_id}:{resource}"
@@ -59,16 +59,16 @@ def steps(
     artifacts = f"arn:{partition}:s3:::{stack}-artifacts-{_MADE_UP}"
     return (
         Step("the stack", arn("cloudformation", f"stack/{stack}/*"), _STACK),
-        Step("the bucket", f"arn:{partition}:s3:::{names.bucket}", _BUCKET),
-        Step("the bucket's objects", f"arn:{partition}:s3:::{names.bucket}/*", _OBJECTS),
+        Step("the bucket", f"arn:{partition}:s3:::{called['Bucket']}", _BUCKET),
+        Step("the bucket's objects", f"arn:{partition}:s3:::{called['Bucket']}/*", _OBJECTS),
         Step("the artifact bucket", artifacts, _ARTIFACTS),
         Step("the artifact bucket's objects", f"{artifacts}/*", (*_OBJECTS, "s3:PutObject", "s3:GetObject")),
-        Step("the table", arn("dynamodb", f"table/{names.table}"), _TABLE),
-        Step("the function", arn("lambda", f"function:{names.function}"), _function(wanted)),
-        Step("the log group", arn("logs", f"log-group:{names.log_group}:*"), _LOG_GROUP),
-        Step("the queue", arn("sqs", names.queue), _QUEUE),
-        Step("the repository", arn("ecr", f"repository/{names.repository}"), _repository(wanted)),
-        Step("the alarm", arn("cloudwatch", f"alarm:{stack}-errors"), _ALARM),
+        Step("the table", arn("dynamodb", f"table/{called['Table']}"), _TABLE),
+        Step("the function", arn("lambda", f"function:{called['Function']}"), _function(wanted)),
+        Step("the log group", arn("logs", f"log-group:{called['LogGroup']}:*"), _LOG_GROUP),
+        Step("the queue", arn("sqs", called["FailureQueue"]), _QUEUE),
+        Step("the repository", arn("ecr", f"repository/{called['Repository']}"), _repository(wanted)),
+        Step("the alarm", arn("cloudwatch", f"alarm:{called['ErrorAlarm']}"), _ALARM),
         *(() if settings.role_arn else (Step("the role", own_role, _ROLE),)),
         Step("giving the function its role", settings.role_arn or own_role, ("iam:PassRole",)),
         *(
@@ -166,7 +166,10 @@ def look_at_permissions(iam: IAMClient, caller_arn: str, wanted: Sequence[Step])
     except Denied:
         return None
     except ClientError as error:
-        if code(error) in ("NoSuchEntity", "InvalidInput"):  # a role of another kind than those that can be asked about
+        if error_code(error) in (
+            "NoSuchEntity",
+            "InvalidInput",
+        ):  # a role of another kind than those that can be asked about
             return None
         raise
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.preflight.check import Check, Package, Wanted, code, denials
+from lookout.cloud.account import error_code
+from lookout.cloud.preflight.check import Check, Package, Wanted, denials
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -56,7 +57,7 @@ def _reserved(functions: LambdaClient, function: str) -> int:
     try:
         return functions.get_function_concurrency(FunctionName=function).get("ReservedConcurrentExecutions", 0)
     except ClientError as error:
-        if code(error) == "ResourceNotFoundException":
+        if error_code(error) == "ResourceNotFoundException":
             return 0
         raise
 

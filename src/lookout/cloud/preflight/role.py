@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.preflight.check import Check, Denied, code, denials
+from lookout.cloud.account import error_code
+from lookout.cloud.preflight.check import Check, Denied, denials
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -36,7 +37,7 @@ def look_at_role(iam: IAMClient, role_arn: str) -> RoleFacts:
     except Denied:
         return RoleFacts("hidden")
     except ClientError as error:
-        if code(error) == "NoSuchEntity":
+        if error_code(error) == "NoSuchEntity":
             return RoleFacts("missing")
         raise
     document: Any = role.get("AssumeRolePolicyDocument")  # boto3 gives what is in it, other clients the quoted text

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.preflight.check import Check, Denied, Wanted
 from lookout.cloud.preflight.credentials import Caller, judge_caller, judge_expiry, look_at_caller, look_at_region
-from lookout.cloud.preflight.names import PhysicalNames, judge_names, look_at_names
+from lookout.cloud.preflight.names import judge_names, look_at_names
 from lookout.cloud.preflight.package import judge_package
 from lookout.cloud.preflight.permissions import is_root, judge_permissions, look_at_permissions, steps
 from lookout.cloud.preflight.quotas import Quotas, judge_quotas, look_at_quotas
@@ -47,18 +47,17 @@ def preflight(account: Account, wanted: Wanted, now: datetime | None = None) -> 
 
 def _resources(account: Account, wanted: Wanted, account_id: str) -> Iterator[Check]:
     """The role that is given, and the names."""
-    names = PhysicalNames.of(wanted.settings.names, account_id, account.region)
+    names = wanted.settings.names
     if role_arn := wanted.settings.role_arn:
         yield judge_arn(role_arn, account_id) or judge_role(role_arn, look_at_role(account.iam, role_arn))
-    yield from judge_names(wanted.settings.names.stack, look_at_names(account, wanted.settings.names.stack, names))
+    yield from judge_names(names.stack, look_at_names(account, names, account_id))
 
 
 def _permissions(account: Account, wanted: Wanted, caller: Caller) -> tuple[Check, ...]:
     if is_root(caller.arn):
         return judge_permissions(caller.arn, None)
-    names = PhysicalNames.of(wanted.settings.names, caller.account_id, account.region)
     partition = caller.arn.split(":")[1]
-    needed = steps(wanted, names, caller.account_id, account.region, partition)
+    needed = steps(wanted, caller.account_id, account.region, partition)
     return judge_permissions(caller.arn, look_at_permissions(account.iam, caller.arn, needed))
 
 
