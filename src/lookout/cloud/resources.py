@@ -73,7 +73,7 @@ def _function(account: Account, name: str) -> _Found:
 
 
 def judge_function(answer: FunctionConfigurationResponseTypeDef) -> str:
-    """What is wrong with a function; nothing is with one that is being made ready, or ``Inactive`` for want of images."""
+    """What is wrong with a function; none is one that is being made ready, or ``Inactive``."""
     if answer.get("State") == "Failed":
         return answer.get("StateReason") or "Lambda can't start it"
     if answer.get("LastUpdateStatus") == "Failed":

@@ -88,7 +88,10 @@ def person(world: World) -> Iterator[tuple[Any, str]]:
 
 
 def policy(names: Names) -> dict[str, Any]:
-    """The policy of the docs, filled in as they have it done."""
+    """The policy of the docs, filled in as they have it done.
+
+    Without its condition on who a role is passed to: the emulator's IAM is not told of it, as AWS's is.
+    """
     called = {resource.id: resource.name for resource in named_resources(names, ACCOUNT, REGION)}
     values = {
         "BUCKET": called["Bucket"],
@@ -100,7 +103,10 @@ def policy(names: Names) -> dict[str, Any]:
         "REGION": REGION,
     }
     text = (DOCS / "aws-policy.json").read_text("utf-8")
-    return json.loads(re.sub(r"\b[A-Z]{5,}\b", lambda found: values[found[0]], text))
+    document = json.loads(re.sub(r"\b[A-Z]{5,}\b", lambda found: values[found[0]], text))
+    for statement in document["Statement"]:
+        statement.pop("Condition", None)
+    return document
 
 
 @pytest.mark.parametrize("names", [Names.of("lookout"), Names.of_group("group41")], ids=["name", "group"])
@@ -109,7 +115,8 @@ def test_the_policy_of_the_docs_allows_every_step(person: tuple, names: Names, r
     iam, arn = person
     iam.put_user_policy(UserName="ada", PolicyName="deploy", PolicyDocument=json.dumps(policy(names)))
     needed = steps(wanted(names, Package("image", "docker"), reserved_concurrency=reserved), ACCOUNT, REGION)
-    assert told(judge_permissions(arn, look_at_permissions(iam, arn, needed))) == [("permissions", "ok")]
+    checks = judge_permissions(arn, look_at_permissions(iam, arn, needed))
+    assert [check.found for check in checks] == ["every step is allowed"]
 
 
 def test_what_the_policy_leaves_out_is_told_step_by_step(person: tuple):

@@ -118,7 +118,10 @@ def _function(wanted: Wanted) -> tuple[str, ...]:
 
 
 def _repository(wanted: Wanted) -> tuple[str, ...]:
-    made = ("CreateRepository", "DescribeRepositories", "PutLifecyclePolicy", "TagResource", "DeleteRepository")
+    made = (
+        *("CreateRepository", "DescribeRepositories", "PutLifecyclePolicy", "SetRepositoryPolicy", "TagResource"),
+        "DeleteRepository",
+    )
     pushed = (
         "BatchCheckLayerAvailability",
         "InitiateLayerUpload",
@@ -126,7 +129,7 @@ def _repository(wanted: Wanted) -> tuple[str, ...]:
         "CompleteLayerUpload",
         "PutImage",
     )
-    read_by_lambda = ("BatchGetImage", "GetDownloadUrlForLayer", "GetRepositoryPolicy", "SetRepositoryPolicy")
+    read_by_lambda = ("BatchGetImage", "GetDownloadUrlForLayer")
     return _actions("ecr", *made, *((*pushed, *read_by_lambda) if _builds_image(wanted) else ()))
 
 
