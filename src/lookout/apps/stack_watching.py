@@ -42,18 +42,10 @@ class Since(click.ParamType[timedelta]):
         return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-prices_file = click.option(
-    "--prices",
-    "prices_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A JSON or TOML file with prices in place of ours, each by its name.",
-)
-
-
 @click.command()
 @options.stack_name
 @click.option("--drift", is_flag=True, help="Have CloudFormation look for what was changed by another way: seconds.")
-@prices_file
+@options.prices
 @options.as_json
 def status(name: str, prices_file: Path | None, *, drift: bool, as_json: bool) -> None:
     """Show how the stack is: resources, versions, last errors, cost.

@@ -6,6 +6,6 @@ Each module gathers facts by small functions that take a client, and decides by 
 from __future__ import annotations
 
 from lookout.cloud.preflight.check import Check, Package, Wanted
-from lookout.cloud.preflight.running import preflight
+from lookout.cloud.preflight.running import preflight, preflight_keys
 
-__all__ = ["Check", "Package", "Wanted", "preflight"]
+__all__ = ["Check", "Package", "Wanted", "preflight", "preflight_keys"]

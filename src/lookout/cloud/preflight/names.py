@@ -42,10 +42,13 @@ class Name:
 
 def look_at_names(account: Account, names: Names, account_id: str) -> tuple[Name, ...]:
     """Which of a stack's names are in use, and which of those by the stack itself. Raises ``CloudError``."""
+    resources = named_resources(names, account_id, account.region)
+    holders = [look_at_holder(account, resource) for resource in resources]
+    # Only now: what somebody else's lookout stack up makes in this moment is the stack's, too.
     own = look_at_own(account.cloudformation, names.stack)
     return tuple(
-        Name(resource, "own" if resource.name in own else look_at_holder(account, resource))
-        for resource in named_resources(names, account_id, account.region)
+        Name(resource, "own" if resource.name in own else holder)
+        for resource, holder in zip(resources, holders, strict=True)
     )
 
 

@@ -14,35 +14,50 @@ from lookout.cloud.preflight.permissions import is_root, judge_permissions, look
 from lookout.cloud.preflight.quotas import Quotas, judge_quotas, look_at_quotas
 from lookout.cloud.preflight.role import judge_arn, judge_role, look_at_role
 
+_LOOKING = "looking at the account before anything is made"
+
 
 def preflight(account: Account, wanted: Wanted, now: datetime | None = None) -> tuple[Check, ...]:
     """Look at all that can be known before a stack is made or changed; makes nothing.
 
-    On the emulator there are neither keys nor permissions nor quotas to ask about. Without good credentials nothing
-    else is asked. Raises ``UnreachableError`` where AWS does not answer, ``CloudError`` where it fails.
+    On the emulator there are neither keys nor permissions nor quotas to ask about. Without good keys nothing else is
+    asked. Raises ``UnreachableError`` where AWS does not answer, ``CloudError`` where it fails.
     """
-    with aws_errors("looking at the account before anything is made"):
+    with aws_errors(_LOOKING):
         if account.emulated:
             account_id = account.sts.get_caller_identity()["Account"]
             return (*judge_package(wanted.package), *_resources(account, wanted, account_id))
-        region = look_at_region(account.session, account.region)
-        if region.state == "failed":
-            return (region,)
-        caller = look_at_caller(account.session, account.sts)
-        known = judge_caller(caller)
-        if known.state == "failed":
-            return (region, known)
-        expiry = judge_expiry(caller, now or datetime.now(UTC))
-        if expiry.state == "failed":
-            return (region, known, expiry)
-        checks = _permissions(account, wanted, caller), _quotas(account, wanted), judge_package(wanted.package)
+        caller, keys = _keys(account, now or datetime.now(UTC))
+        if caller is None:
+            return keys
         return (
-            region,
-            known,
-            expiry,
-            *(check for group in checks for check in group),
+            *keys,
+            *_permissions(account, wanted, caller),
+            *_quotas(account, wanted),
+            *judge_package(wanted.package),
             *_resources(account, wanted, caller.account_id),
         )
+
+
+def preflight_keys(account: Account, now: datetime | None = None) -> tuple[Check, ...]:
+    """The region, the keys, and how long they last; nothing of them is in what is told. Raises as ``preflight``."""
+    if account.emulated:
+        return ()
+    with aws_errors(_LOOKING):
+        return _keys(account, now or datetime.now(UTC))[1]
+
+
+def _keys(account: Account, now: datetime) -> tuple[Caller | None, tuple[Check, ...]]:
+    """Who asks, None where it is not known or too late."""
+    region = look_at_region(account.session, account.region)
+    if region.state == "failed":
+        return None, (region,)
+    caller = look_at_caller(account.session, account.sts)
+    known = judge_caller(caller)
+    if known.state == "failed":
+        return None, (region, known)
+    expiry = judge_expiry(caller, now)
+    return (None if expiry.state == "failed" else caller), (region, known, expiry)
 
 
 def _resources(account: Account, wanted: Wanted, account_id: str) -> Iterator[Check]:
