@@ -1,4 +1,4 @@
-"""What ``lookout stack up`` says before it makes anything, and when it stops; the checks are in tests/cloud/preflight."""
+"""What ``lookout stack up`` says before it makes anything, and when it stops; the checks: tests/cloud/preflight."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def test_warnings_are_said_and_stop_nothing(monkeypatch: pytest.MonkeyPatch):
     assert look(monkeypatch, OK, WARNING)[0] == ["Warning (concurrency): 10 at once; ask for more"]
 
 
-def test_what_failed_is_said_with_what_to_do_and_stops_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-):
+def test_what_failed_stops_it(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(StackError, match="nothing was made, as a check failed"):
         look(monkeypatch, OK, WARNING, FAILED)
     with pytest.raises(StackError, match="nothing was made, as 2 checks failed"):
