@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -17,10 +18,11 @@ from lookout.cloud.following import Patience
 from lookout.cloud.reasons import advice, explain_change_set
 from lookout.cloud.stack_state import CHANGE_SET_PREFIX, StackState, look
 from lookout.cloud.template import StackSettings, parameters, tags, template_body
-from lookout.errors import StackError
+from lookout.errors import CloudError, StackError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import (
+        ChangeSetSummaryTypeDef,
         DescribeChangeSetOutputTypeDef,
         ResourceChangeDetailTypeDef,
         ResourceChangeTypeDef,
@@ -30,6 +32,8 @@ CAPABILITIES: Sequence[Literal["CAPABILITY_IAM"]] = ("CAPABILITY_IAM",)
 _POLL_EMULATED_S, _POLL_AWS_S = 0.05, 1.0
 # How CloudFormation calls a change set in which nothing changes.
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
+# A change set is looked at and executed, or deleted, within minutes; one that is older nobody will do anything with.
+_FORGOTTEN_AFTER = timedelta(hours=6)
 # For how long a change set that is still being made resists deletion.
 _DELETE_ATTEMPTS = 30
 
@@ -133,11 +137,33 @@ def change_set(
             )
             changes = _changes(account, made["Id"], stack, sleep)
         yield ChangeSet(made["Id"], made["StackId"], changes)
-    finally:
-        with aws_errors(f"removing what was only a plan of the stack {stack}"):
-            _delete(account, stack, name, sleep)
-            if is_new:
-                _delete_plan(account, stack)
+    except BaseException:
+        with suppress(CloudError):  # what is told is the first error
+            _clear(account, stack, name, sleep)
+        raise
+    _clear(account, stack, name, sleep)
+
+
+def _clear(account: Account, stack: str, name: str, sleep: Callable[[float], None]) -> None:
+    """Delete a change set, those that were forgotten, and a stack that is nothing but planned."""
+    with aws_errors(f"removing what was only a plan of the stack {stack}"):
+        state = look(account, stack)
+        if state is None:
+            return
+        _delete(account, stack, name, sleep)
+        left = account.cloudformation.list_change_sets(StackName=stack)["Summaries"]
+        for summary in filter(_is_forgotten, left):
+            _delete(account, stack, summary["ChangeSetName"], sleep)
+        if state.only_planned and all(map(_is_forgotten, left)):
+            # By its id: a stack of that name that somebody makes in this very moment is another.
+            account.cloudformation.delete_stack(StackName=state.id)
+
+
+def _is_forgotten(summary: ChangeSetSummaryTypeDef) -> bool:
+    """Whether a change set is one of Lookout's that could not be deleted when it was done with."""
+    if not summary["ChangeSetName"].startswith(CHANGE_SET_PREFIX) or "CreationTime" not in summary:
+        return False
+    return datetime.now(UTC) - summary["CreationTime"] > _FORGOTTEN_AFTER
 
 
 def _changes(account: Account, change_set_id: str, stack: str, sleep: Callable[[float], None]) -> tuple[Change, ...]:
@@ -203,15 +229,3 @@ def _is_executed(account: Account, stack: str, name: str) -> bool:
         described = account.cloudformation.describe_change_set(StackName=stack, ChangeSetName=name)
         return described.get("ExecutionStatus", "").startswith("EXECUTE")
     return True
-
-
-def _delete_plan(account: Account, stack: str) -> None:
-    """Delete the name under which a first change set was made, unless a stack has come of it, or another plan.
-
-    By its id: a stack of that name that somebody makes in this very moment is another.
-    """
-    state = look(account, stack)
-    if state is not None and state.only_planned:
-        client = account.cloudformation
-        if not client.list_change_sets(StackName=state.id)["Summaries"]:
-            client.delete_stack(StackName=state.id)

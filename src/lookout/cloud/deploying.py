@@ -23,6 +23,7 @@ from lookout.cloud.contents import contents, listed
 from lookout.cloud.dialogue import Dialogue, at_rest
 from lookout.cloud.emptying import empty
 from lookout.cloud.following import Follower
+from lookout.cloud.kept_clients import keeping
 from lookout.cloud.presence import Presence, Resource, presence, refuse_taken_names
 from lookout.cloud.reasons import advice, explain
 from lookout.cloud.removing import Removing, resources_of
@@ -74,7 +75,7 @@ class Deploying:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.stage = Stage.LOOKING
-        self._account = account
+        self._account = keeping(account)
         self._settings = settings
         self._name = settings.names.stack
         self._dialogue = dialogue or Dialogue()

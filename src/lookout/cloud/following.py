@@ -118,7 +118,7 @@ class Follower:
     def mark(self) -> None:
         """Take what has happened until now as known. Raises ``CloudError``."""
         with aws_errors(f"reading the events of the stack {self._name}"):
-            self._last_seen = next((event.id for event in self._newest_first()), "")
+            self._last_seen = self._patience.ask(lambda: next((event.id for event in self._newest_first()), ""))
 
     def to_rest(self) -> StackState | None:
         """Wait until the stack rests, and tell its events. None where there is no such stack any more.

@@ -10,6 +10,7 @@ from typing import Any
 from lookout.cloud.account import Account
 from lookout.cloud.changes import Action, Change, change_set, changed_settings, switches_package
 from lookout.cloud.contents import Contents, contents
+from lookout.cloud.kept_clients import keeping
 from lookout.cloud.presence import Resource, refuse_taken_names
 from lookout.cloud.stack_state import Before, StackState, before_change, look, refuse_foreign
 from lookout.cloud.template import Code, StackSettings
@@ -73,6 +74,7 @@ def plan(
 
     Raises ``StackError`` where the stack can't be changed as it is, or made under these names; ``CloudError``.
     """
+    account = keeping(account)
     state = look(account, settings.names.stack)
     refuse_foreign(state)
     _refuse_unplannable(state)

@@ -7,7 +7,7 @@ once: then the bucket is closed, which is too late for regrets anyway. At the en
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -17,7 +17,8 @@ from lookout.cloud.contents import contents, listed
 from lookout.cloud.dialogue import Dialogue, at_rest
 from lookout.cloud.emptying import deny_uploads, empty
 from lookout.cloud.following import Follower
-from lookout.cloud.leftovers import Leftover, find_leftovers
+from lookout.cloud.kept_clients import keeping
+from lookout.cloud.leftovers import Leftover, Search, find_leftovers
 from lookout.cloud.presence import Resource
 from lookout.cloud.stack_state import StackState
 from lookout.cloud.template import Names
@@ -70,7 +71,7 @@ class Removing:
         place: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._account = account
+        self._account = keeping(account)
         self._names = names
         self._dialogue = dialogue or Dialogue()
         self._place = f" in {place}" if place else ""
@@ -85,7 +86,9 @@ class Removing:
         if state is not None:
             self._ask(state)
             failure = self.delete(state)
-        search = find_leftovers(self._account, self._names, self._known, self._sleep)
+        search = self._search()
+        if not failure and self._delete_logs(search.leftovers):
+            search = self._search()
         return Removal(
             existed=state is not None,
             failure=failure,
@@ -114,6 +117,24 @@ class Removing:
             if attempt + 1 < _ATTEMPTS:
                 self._dialogue.say(f"The deletion of {state.name} failed: trying once more ...")
         return self._failure(follower, state)
+
+    def _search(self) -> Search:
+        return find_leftovers(self._account, self._names, self._known, self._sleep)
+
+    def _delete_logs(self, leftovers: Iterable[Leftover]) -> bool:
+        """Delete log groups that came again; whether there were any.
+
+        A function that was at work while it was deleted writes its last lines to a new one, if its role may make one.
+        """
+        names = [
+            leftover.resource.name
+            for leftover in leftovers
+            if leftover.is_stacks and leftover.resource.kind == "AWS::Logs::LogGroup"
+        ]
+        for name in names:
+            with aws_errors(f"deleting the log group {name}, which came again"):
+                self._account.logs.delete_log_group(logGroupName=name)
+        return bool(names)
 
     def _failure(self, follower: Follower, ended: StackState) -> str:
         """Why the last deletion failed; notes it beside each resource."""

@@ -85,9 +85,11 @@ class MinistackFunctions:
                 if invocation.host_fault:
                     return Attempt(Verdict.FAULT)
                 log, duration_ms = "\n".join(invocation.log_lines), round(invocation.duration_ms)
-                lambda_svc._emit_lambda_logs(
-                    record, event.request_id, log, invocation.error, duration_ms, log_source="rie"
-                )
+                if lambda_svc._get_func_record_for_ref(event.function)[0]:
+                    # Of a function that was deleted meanwhile the log group is gone, and must not come again.
+                    lambda_svc._emit_lambda_logs(
+                        record, event.request_id, log, invocation.error, duration_ms, log_source="rie"
+                    )
             lambda_svc._emit_lambda_metrics(
                 name, duration_ms=invocation.duration_ms, error=invocation.error, throttle=False
             )
