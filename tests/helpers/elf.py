@@ -26,7 +26,9 @@ def read_library(data: bytes) -> Library:
     (dynamic,) = [section for section in sections if section[1] == _DYNAMIC]
     strings_at = sections[dynamic[6]][4]
     entries = (struct.unpack_from("<2q", data, dynamic[4] + place) for place in range(0, dynamic[5], 16))
-    return Library(_MACHINES[machine], tuple(_text(data, strings_at + value) for tag, value in entries if tag == _NEEDED))
+    return Library(
+        _MACHINES[machine], tuple(_text(data, strings_at + value) for tag, value in entries if tag == _NEEDED)
+    )
 
 
 def _text(data: bytes, place: int) -> str:
