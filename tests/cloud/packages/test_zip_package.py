@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -74,12 +75,15 @@ def test_a_zip_holds_what_the_function_needs_and_bytecode_of_its_python(built: Z
         assert any("LICENSE" in path or "license" in path for path in [*inside, *found]), name
         assert any(path.endswith("METADATA") for path in inside), name
     tag = sys.implementation.cache_tag
-    compiled = {re.sub(rf"__pycache__/(\w+)\.{tag}\.pyc$", r"\1.py", name) for name in found if name.endswith(".pyc")}
+    compiled = {
+        re.sub(rf"__pycache__/([\w-]+)\.{tag}\.pyc$", r"\1.py", name) for name in found if name.endswith(".pyc")
+    }
     assert compiled == {name for name in found if name.endswith(".py")}
 
 
 BUILD = """
 import os, sys, time
+from dataclasses import astuple
 from pathlib import Path
 from lookout.cloud.packages import build_zip, running_recipe
 os.umask(int(sys.argv[3], 8)); time.tzset()
