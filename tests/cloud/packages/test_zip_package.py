@@ -11,6 +11,7 @@ import sys
 import zipfile
 from dataclasses import astuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -243,7 +244,7 @@ def test_what_lambda_would_not_take_is_told_with_what_is_large(
         build_zip(recipe, tmp_path, print)
     assert re.match(
         r"the zip would have \d+ MB unpacked, and Lambda takes 100; of them opencv_python_headless \d+, numpy \d+, .*: "
-        "take --engine opencv or --architecture arm64, which are smaller, or --package image",
+        "take --architecture arm64, or --package image, which has room for 10 GB",
         str(caught.value),
     )
     assert list(tmp_path.iterdir()) == []
@@ -263,3 +264,19 @@ def test_bytecode_is_left_out_where_there_is_no_room_for_it(
 def test_a_folder_that_cannot_be_written_is_named(recipe: Recipe, built: ZipPackage, tmp_path: Path):
     with pytest.raises(PackageError, match="missing can't be written"):
         build_zip(recipe, tmp_path / "missing", print)
+
+
+@pytest.mark.parametrize(
+    ("engine", "architecture", "remedies"),
+    [
+        ("onnxruntime", "x86_64", "--engine opencv, --architecture arm64, or --package image"),
+        ("openvino", "x86_64", "--engine opencv, or --package image"),
+        ("onnxruntime", "arm64", "--engine opencv, or --package image"),
+        ("opencv", "arm64", "--package image"),
+    ],
+)
+def test_only_what_would_help_is_advised(engine: str, architecture: str, remedies: str, model_folder: Path):
+    large = SimpleNamespace(name="cv2/large", size_bytes=300 << 20)
+    with pytest.raises(PackageError) as caught:
+        zip_package.check_size([large], Recipe(model_folder, engine, architecture))
+    assert f"opencv_python_headless 300: take {remedies}, which has room" in str(caught.value)
