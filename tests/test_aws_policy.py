@@ -17,7 +17,7 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 pytest.importorskip("cfnlint", reason="the linter of templates is not installed")
 
 from helpers.aws_calls import actions_called
-from helpers.templates import handlers, listed, template
+from helpers.templates import listed, registered, template
 from lookout.cloud.template import Names
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -60,7 +60,7 @@ def called_by_handlers(*kinds: str) -> set[str]:
         action
         for resource_type in types
         for kind in kinds
-        for action in handlers(resource_type)["handlers"].get(kind, {}).get("permissions", [])
+        for action in registered(resource_type)["handlers"].get(kind, {}).get("permissions", [])
     }
 
 
@@ -86,6 +86,12 @@ def filled(policy: dict[str, Any], names: Names, region: str = "eu-central-1") -
 def test_whoever_deploys_may_do_all_that_cloudformation_does_for_them():
     wanted = {action for action in called_by_handlers("create", "update", "delete") if is_called(action)}
     assert wanted - granted(DEPLOY) == set()
+
+
+def test_whoever_makes_a_function_of_an_image_may_let_lambda_read_it():
+    """As Lambda's own documentation has it, of the repository whose policy the template sets."""
+    wanted = {"BatchGetImage", "GetDownloadUrlForLayer", "GetRepositoryPolicy", "SetRepositoryPolicy"}
+    assert {f"ecr:{name}" for name in wanted} <= granted(DEPLOY)
 
 
 def test_whoever_looks_after_a_stack_may_see_whether_it_is_as_it_was_made():
