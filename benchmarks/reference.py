@@ -6,7 +6,8 @@ The function of ``benchmarks/reference/handler.py`` is deployed at some memory s
 network; the images are uploaded one by one. Weights are made up (seeded), since only the arithmetic counts. The
 reference ran OpenCV 4 on Darknet files: that is installed into a folder of its own with pip (``--opencv4`` names the
 folder, and keeps it); ``--onnx`` does without, by Lookout's own OpenCV 5 on the imported network. Prints a table, then
-how duration falls with memory. All figures but the published ones are emulated.
+how duration falls with memory, and whether it is what this machine's speed and the function's share of it come to. All
+figures but the published ones are emulated.
 """
 
 from __future__ import annotations
@@ -59,6 +60,22 @@ for _ in range(20):
     times.append(time.perf_counter() - start)
 print(statistics.median(times) * 1000)
 """
+
+
+# The handler's work without an emulator around it: the CPU time that an image takes.
+_WORK_ALONE = """
+import statistics, sys, time
+import cv2, handler
+times = []
+for path in sys.argv[1:]:
+    image = cv2.imread(path)
+    start = time.process_time()
+    handler.detect(image)
+    times.append(time.process_time() - start)
+print(statistics.mean(times) * 1000)
+"""
+# A vCPU of Lambda's, in MB of a function's memory.
+_MB_PER_VCPU = 1769
 
 
 @dataclass(frozen=True)
@@ -114,8 +131,23 @@ def main() -> None:
                 rows["reference", memory_mb] = reference.process(images)
                 rows["lookout", memory_mb] = deploy_lookout(account, memory_mb, cfg, settings).process(images)
         tell(rows, arguments.memory)
+        means_ms = {size: statistics.mean(r.duration_ms for r in rows["reference", size]) for size in arguments.memory}
+        tell_share(images, variables, means_ms)
         if not arguments.onnx:
-            tell_speed(cfg, variables, statistics.mean(r.duration_ms for r in rows["reference", arguments.memory[0]]))
+            tell_speed(cfg, variables, means_ms[arguments.memory[0]])
+
+
+def tell_share(images: Sequence[Path], variables: dict[str, str], means_ms: dict[int, float]) -> None:
+    """Print what the reference's durations should be on this machine: its CPU time by the share of a core."""
+    names = {"AWS_DEFAULT_REGION": "us-east-1", "TABLE": "none"}  # its clients are made, and never called
+    environment = {"PATH": os.environ["PATH"], **names, **variables}
+    command = [sys.executable, "-c", _WORK_ALONE, *map(str, images)]
+    alone = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    cpu_ms = float(alone.stdout)
+    print(f"reference: its detection alone takes {cpu_ms:.0f} ms of CPU time here; by the share of a core that is")
+    for size, mean_ms in means_ms.items():
+        expected_ms = cpu_ms * max(1.0, _MB_PER_VCPU / size)
+        print(f"  {expected_ms:.0f} ms at {size} MB; emulated {mean_ms:.0f} ms ({mean_ms / expected_ms - 1:+.0%})")
 
 
 def tell_speed(cfg: Path, variables: dict[str, str], mean_ms: float) -> None:

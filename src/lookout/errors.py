@@ -9,7 +9,9 @@
     │   └── UnknownEngineError   no such engine
     ├── NoSuchUploadError        nothing was uploaded under that id        exit 1   HTTP 404
     ├── ImageError               these bytes are no image that we read     exit 1   HTTP 422
-    │   └── VideoError           a video that can't be read, or not to its end
+    │   ├── VideoError           a video that can't be read, or not to its end
+    │   ├── ImageGoneError       it was deleted or archived before it was looked at
+    │   └── ImageMemoryError     it takes more memory than there is for it
     ├── OutputError              what was found can't be written           exit 1   HTTP 500
     ├── ModelError               these files are no network that we run    exit 1   HTTP 500
     │   └── DarknetError         a cfg or weights file, with section and line
@@ -22,6 +24,7 @@
     │   ├── UnreachableError     nobody is there to answer any image       exit 1   HTTP 502
     │   ├── BusyError            it has too much to do, however often asked exit 1  HTTP 503
     │   └── ResultTimeoutError   it gave none in time                      exit 1   HTTP 504
+    │       └── ResultLostError  and never will: the image got lost on its way
     └── CloudError               AWS or the emulator refused               exit 1   HTTP 502
         ├── ExpiredCredentialsError  the credentials' time is over
         ├── StackError           a stack was not made, changed or deleted
@@ -81,6 +84,14 @@ class VideoError(ImageError):
     """A file that is no video that Lookout reads, or a video that breaks off."""
 
 
+class ImageGoneError(ImageError):
+    """An image that was taken away before it was looked at; sent again it may well be looked at."""
+
+
+class ImageMemoryError(ImageError):
+    """An image that takes more memory than there is for it; elsewhere, or with more memory, it may be looked at."""
+
+
 class OutputError(LookoutError):
     """Results that can't be written, such as to a disk that is full."""
 
@@ -138,6 +149,10 @@ class ResultTimeoutError(ExecutionError):
     """An execution that gave no answer in time."""
 
     http_status = 504
+
+
+class ResultLostError(ResultTimeoutError):
+    """An image that got lost on its way: no answer will come, unless it is sent again."""
 
 
 class CloudError(LookoutError):

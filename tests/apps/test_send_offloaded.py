@@ -55,6 +55,20 @@ def test_every_way_gives_what_is_found_here(world: World, pictures: Path, name: 
     assert last["summary"]["emulated"] == (name != "local")
 
 
+@pytest.mark.parametrize("name", ["direct", "direct, by the server"])
+def test_a_function_that_takes_one_at_a_time_is_asked_again(world: World, pictures: Path, name: str):
+    functions, function = world.account.functions, world.deployment.function
+    options, environment = route(world, name)
+    send = ("send", *[str(pictures)] * 1, *options, "--concurrency", "5", "--json")
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
+    try:
+        sent = run(*send, "--retries", "20", **environment)
+    finally:
+        functions.delete_function_concurrency(FunctionName=function)
+    assert sent.returncode == 0, sent.stderr
+    assert lines_of(sent.stdout)[-1]["summary"]["retries"] > 0
+
+
 def test_a_server_wants_its_key_and_the_bucket_never_sees_it(world: World, pictures: Path):
     image = str(pictures / "0.jpg")
     serve = ("serve", "--model", str(world.cfg), "--port", "0", "--json", "--stack", "lookout", "--log-level", "error")

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("cfnlint", reason="the linter of templates is not installed")
 
-from helpers.templates import handlers, listed, statements, template
+from helpers.templates import listed, registered, statements, template
 from lookout.cloud.items import EXPIRES, KEY
 from lookout.cloud.template import STACK_TAG, Code, Names, StackSettings, parameters, tags, template_body
 from lookout.errors import UsageError
@@ -31,6 +31,16 @@ LONGEST_REGION = "ap-southeast-7"
 
 def values(settings: StackSettings) -> dict[str, str]:
     return {entry["ParameterKey"]: entry["ParameterValue"] for entry in parameters(settings)}
+
+
+def takes(parameter: str, value: str) -> bool:
+    """Whether the template takes this value."""
+    about = template()["Parameters"][parameter]
+    return (
+        re.fullmatch(about.get("AllowedPattern", "(?s).*"), value) is not None
+        and about.get("MinLength", 0) <= len(value) <= about.get("MaxLength", 4096)
+        and value in map(str, about.get("AllowedValues", [value]))
+    )
 
 
 def test_the_linter_of_templates_finds_nothing():
@@ -68,11 +78,7 @@ def test_settings_and_template_have_the_same_defaults():
     ],
 )
 def test_what_settings_give_the_template_takes(settings: StackSettings):
-    for name, value in values(settings).items():
-        about = template()["Parameters"][name]
-        assert re.fullmatch(about.get("AllowedPattern", "(?s).*"), value), name
-        assert len(value) <= about.get("MaxLength", 4096), name
-        assert value in map(str, about.get("AllowedValues", [value])), name
+    assert [name for name, value in values(settings).items() if not takes(name, value)] == []
 
 
 def test_a_group_has_the_names_of_the_reference():
@@ -84,14 +90,16 @@ def test_a_group_has_the_names_of_the_reference():
     assert given["RepositoryName"] == "object-detection-lambda"
 
 
-@pytest.mark.parametrize("name", ["", "a" * 31, "Upper", "1st", "end-", "under_score", "dot.dot", "ä", "a\n"])
+@pytest.mark.parametrize(
+    "name", ["", "a", "a" * 31, "Upper", "1st", "end-", "two--hyphens", "under_score", "dot.dot", "ää", "aa\n"]
+)
 def test_a_name_that_aws_would_not_take_is_refused_before_anything_is_made(name: str):
     with pytest.raises(UsageError, match="can't be called"):
         Names.of(name)
-    assert not re.fullmatch(template()["Parameters"]["Name"]["AllowedPattern"], name)
+    assert not takes("Name", name)
 
 
-@pytest.mark.parametrize("group", ["", "a" * 14, "Group", "group_1", "-a", "a-", "a.b"])
+@pytest.mark.parametrize("group", ["", "a" * 14, "Group", "group_1", "-a", "a-", "a--b", "a.b", "a\n"])
 def test_a_group_that_aws_would_not_take_is_refused(group: str):
     with pytest.raises(UsageError, match="can't be called"):
         Names.of_group(group)
@@ -133,7 +141,7 @@ def test_nothing_else_outlives_the_stack_either():
 @pytest.mark.parametrize("name", RESOURCES)
 def test_everything_that_can_be_is_tagged(name: str):
     expected = [{"Key": STACK_TAG, "Value": {"Ref": "AWS::StackName"}}]
-    taggable = handlers(RESOURCES[name]["Type"])["tagging"]["taggable"]
+    taggable = registered(RESOURCES[name]["Type"])["tagging"]["taggable"]
     assert RESOURCES[name]["Properties"].get("Tags") == (expected if taggable else None)
 
 
@@ -177,7 +185,7 @@ def test_whoever_is_not_aws_itself_is_granted_nothing():
     principals = [statement["Principal"] for _, statement in GRANTS if "Principal" in statement]
     assert principals == [{"Service": "lambda.amazonaws.com"}] * 2
     permission = RESOURCES["Permission"]["Properties"]
-    assert permission["Principal"] == "s3.amazonaws.com"
+    assert (permission["Principal"], permission["Action"]) == ("s3.amazonaws.com", "lambda:InvokeFunction")
     assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
     assert text_of(permission["SourceArn"]) == "arn:${AWS::Partition}:s3:::${Called}"
 
@@ -199,6 +207,34 @@ def test_a_bucket_is_private_and_encrypted(name: str):
     (rule,) = about["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
     assert "CorsConfiguration" not in about
+
+
+def test_uploads_expire_and_what_was_broken_off_does_so_soon():
+    uploads, unfinished = RESOURCES["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    condition, expire, never = uploads["Fn::If"]
+    assert (condition, never) == ("UploadsExpire", {"Ref": "AWS::NoValue"})
+    assert (expire["Status"], expire["ExpirationInDays"]) == ("Enabled", {"Ref": "ExpireDays"})
+    assert expire["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert RESOURCES["Artifacts"]["Properties"]["LifecycleConfiguration"]["Rules"] == [unfinished]
+    assert unfinished["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_results_and_failures_are_encrypted_and_results_can_be_brought_back():
+    table, queue = RESOURCES["Table"]["Properties"], RESOURCES["FailureQueue"]["Properties"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_what_fails_is_tried_twice_more_and_kept_and_told():
+    retries, alarm = RESOURCES["Retries"]["Properties"], RESOURCES["ErrorAlarm"]["Properties"]
+    assert retries["MaximumRetryAttempts"] == 2
+    assert retries["DestinationConfig"]["OnFailure"] == {"Destination": {"Fn::GetAtt": ["FailureQueue", "Arn"]}}
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Lambda", "Errors", "Sum")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
+    assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_table_and_function_agree():

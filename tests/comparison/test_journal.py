@@ -16,8 +16,18 @@ from hypothesis import strategies as st
 from lookout.comparison.journal import Identity, Journal, Known
 from lookout.comparison.samples import Sample
 from lookout.core.detections import Box, Detection
-from lookout.errors import BusyError, ImageError, OutputError, UsageError
-from lookout.executions.protocol import Answer
+from lookout.errors import (
+    BusyError,
+    ImageError,
+    ImageGoneError,
+    ImageMemoryError,
+    LookoutError,
+    OutputError,
+    ResultLostError,
+    ResultTimeoutError,
+    UsageError,
+)
+from lookout.executions.protocol import Answer, Earlier
 
 SETTINGS = {"execution": "remote", "bucket": "b", "shrink": False}
 DOG = Detection("dög", 0.123456, Box(1.5, 2.25, 3, 4))
@@ -55,9 +65,29 @@ def test_what_a_run_came_to_is_known_to_the_next(tmp_path: Path):
         assert journal.known(one, done) == Known(sample=answered(done))
         failed = journal.known(two, torn).sample
         assert (failed.error, failed.error_kind, failed.answer) == ("torn", "ImageError", None)
-        assert journal.known(three, busy) == Known(place="images/3")
-        assert journal.known(four, begun) == Known(place="images/4")
+        assert journal.known(three, busy) == Known(earlier=Earlier("images/3"))
+        assert journal.known(four, begun) == Known(earlier=Earlier("images/4"))
         assert journal.known(five, never) == Known()
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (BusyError("busy"), False),
+        (ResultTimeoutError("still running"), False),
+        (ResultLostError("given up"), True),
+        (ImageGoneError("deleted"), True),
+        (ImageMemoryError("too large for this function"), True),
+    ],
+)
+def test_what_got_lost_where_it_was_uploaded_is_told_from_what_may_still_come(
+    tmp_path: Path, error: LookoutError, lost: bool
+):
+    path, identity = image(tmp_path)
+    with opened(tmp_path) as journal:
+        journal.note_outcome(identity, Sample.failed("remote", str(path), 1, error), "images/1")
+    with opened(tmp_path) as journal:
+        assert journal.known(identity, path) == Known(earlier=Earlier("images/1", lost))
 
 
 def test_of_several_lines_the_last_holds(tmp_path: Path):
@@ -66,7 +96,7 @@ def test_of_several_lines_the_last_holds(tmp_path: Path):
         with opened(tmp_path) as journal:
             journal.note_place(identity, place)
     with opened(tmp_path) as journal:
-        assert journal.known(identity, path).place == "second"
+        assert journal.known(identity, path).earlier == Earlier("second")
         journal.note_outcome(identity, answered(path))
     with opened(tmp_path) as journal:
         assert journal.known(identity, path).sample == answered(path)
@@ -212,7 +242,8 @@ if count < 0:
     for number in range(-count):
         journal.note_place(Identity(f"/photos/{number:09d}.jpg", number, number), f"images/{number}/" + "x" * 200)
 else:
-    found = [journal.known(Identity(f"/photos/{n:09d}.jpg", n, n), Path("a")).place for n in range(0, count, 997)]
+    known = [journal.known(Identity(f"/photos/{n:09d}.jpg", n, n), Path("a")) for n in range(0, count, 997)]
+    found = [one.earlier.place for one in known]
     assert found == [f"images/{n}/" + "x" * 200 for n in range(0, count, 997)]
 journal.close()
 status = Path("/proc/self/status").read_text()

@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,9 +25,10 @@ from helpers.tiny import make_picture
 from helpers.world import World
 from lookout.cloud.failures import FailureQueue
 from lookout.cloud.stack import Deployment, Stack
-from lookout.errors import ResultTimeoutError, UnreachableError
+from lookout.errors import ResultLostError, ResultTimeoutError, UnreachableError
 from lookout.executions import remote
 from lookout.executions.lost import Search
+from lookout.executions.protocol import Earlier
 from lookout.executions.remote import RemoteExecution
 
 STACK = "lost"
@@ -49,7 +51,10 @@ def function_that(does: str, world: World, deployment: Deployment) -> Iterator[N
     kept = functions.get_function_configuration(FunctionName=deployment.function)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
-        files.writestr("other.py", f"import time\n\ndef handle(event, context):\n    {does}\n")
+        files.writestr(
+            "other.py",
+            f"import time\nfrom urllib.parse import quote, unquote_plus\n\ndef handle(event, context):\n    {does}\n",
+        )
     retries = functions.get_function_event_invoke_config(FunctionName=deployment.function, Qualifier="$LATEST")
     functions.delete_function(FunctionName=deployment.function)
     functions.create_function(
@@ -97,16 +102,21 @@ def test_a_bucket_that_notifies_nobody(world: World, deployment: Deployment):
     assert "it is in the bucket, and the log group /aws/lambda/lost tells of no invocation since" in told
 
 
-def lost_once(world: World, deployment: Deployment, told: str) -> str:
+def lost_once(world: World, deployment: Deployment, *told: str) -> str:
     """What is said of an image that got lost, once the function's log tells this."""
     execution, keys = RemoteExecution(world.account, deployment, 0.1), []
     since_ms = int(time.time() * 1000)
     with pytest.raises(ResultTimeoutError):
         execution.detect_noted(PICTURE, "a b.jpg", keys.append)
     logs, wanted = world.account.logs, {"logGroupName": deployment.log_group, "startTime": since_ms}
-    wait_for(lambda: any(told in event["message"] for event in logs.filter_log_events(**wanted)["events"]))
+
+    def all_told() -> bool:
+        lines = [event["message"] for event in logs.filter_log_events(**wanted)["events"]]
+        return all(any(words in line for line in lines) for words in told)
+
+    wait_for(all_told)
     with pytest.raises(ResultTimeoutError) as lost:
-        execution.detect_noted(PICTURE, "a b.jpg", keys.append, earlier=keys[0])
+        execution.detect_noted(PICTURE, "a b.jpg", keys.append, earlier=Earlier(keys[0]))
     execution.close()
     return str(lost.value)
 
@@ -124,8 +134,10 @@ def test_a_function_that_is_still_running(world: World, deployment: Deployment):
 
 
 def test_a_function_that_fails_and_is_tried_again(world: World, deployment: Deployment):
-    with function_that("raise ValueError('once more')", world, deployment):
-        told = lost_once(world, deployment, "once more")
+    # It names the key, as ours does: the invocations of the tests before are in the same log.
+    key = "quote(unquote_plus(event['Records'][0]['s3']['object']['key']))"
+    with function_that(f"raise ValueError('once more ' + {key})", world, deployment):
+        told = lost_once(world, deployment, "once more", "REPORT RequestId")
     assert "the function failed, and Lambda may try again; the log group /aws/lambda/lost says: [ERROR] Value" in told
 
 
@@ -138,22 +150,25 @@ def test_a_function_that_failed_for_good(world: World, deployment: Deployment):
             execution.detect_noted(PICTURE, "a.jpg", keys.append)
         place = (deployment.bucket, keys[0])
         wait_for(lambda: any(place in failure.objects for failure in queue.read()))
-        with pytest.raises(ResultTimeoutError, match="failed on it 3 times, at last with ValueError: out of luck"):
-            execution.detect_noted(PICTURE, "a.jpg", keys.append, earlier=keys[0])
+        with pytest.raises(ResultLostError, match="failed on it 3 times, at last with ValueError: out of luck"):
+            execution.detect_noted(PICTURE, "a.jpg", keys.append, earlier=Earlier(keys[0]))
         execution.close()
     assert len(keys) == 1
 
 
 KEY = "images/00000000-0000-0000-0000-00000000000a/zwei Wörter.jpg"
 URL = "https://bucket.s3.amazonaws.com/images/00000000-0000-0000-0000-00000000000a/zwei%20W%C3%B6rter.jpg"
+NOW_S = 1_800_000_000.0
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+THREE = "33333333-3333-4333-8333-333333333333"
 
 
 class Cloud:
-    """A bucket that holds the image, an empty failure queue, and a log of these lines."""
+    """A bucket that holds the image for so long, an empty failure queue, and a log of these lines."""
 
-    def __init__(self, *lines: str, refuses: str = "") -> None:
-        self.s3 = SimpleNamespace(head_object=lambda **_: {})
+    def __init__(self, *lines: str, refuses: str = "", age_s: float = 0) -> None:
+        head = {"LastModified": datetime.fromtimestamp(NOW_S - age_s, UTC)}
+        self.s3 = SimpleNamespace(head_object=lambda **_: head)
         self.queues = SimpleNamespace(receive_message=self._receive, change_message_visibility_batch=lambda **_: {})
         self.logs = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=self._pages))
         self._lines, self._refuses = lines, refuses
@@ -203,12 +218,24 @@ def told(request_id: str, url: str = URL) -> str:
 )
 def test_a_log_tells_how_far_an_image_came(lines: list[str], stage: str, words: str):
     deployment = Deployment("bucket", "table", "function", "group", "queue", {})
-    lost = Search(Cloud(*lines), deployment).where(KEY, 0)
-    assert (lost.stage, words in lost.words) == (stage, True), lost
+    lost = Search(Cloud(*lines), deployment, lambda: NOW_S).where(KEY)
+    assert (lost.stage, words in lost.words, lost.for_good) == (stage, True, False), lost
+    late = Search(Cloud(*lines, age_s=301), deployment, lambda: NOW_S).where(KEY)
+    assert late.for_good == (stage == "not started")
+
+
+def test_the_log_is_read_from_the_upload_on():
+    cloud = Cloud(age_s=3600)
+    asked = []
+    cloud.logs = SimpleNamespace(
+        get_paginator=lambda _: SimpleNamespace(paginate=lambda **wanted: asked.append(wanted["startTime"]) or [])
+    )
+    Search(cloud, Deployment("bucket", "table", "function", "group", "queue", {}), lambda: NOW_S).where(KEY)
+    assert asked == [(NOW_S - 3600) * 1000]
 
 
 def test_who_may_not_look_hears_of_the_time_out_all_the_same(monkeypatch: pytest.MonkeyPatch):
-    cloud = Cloud(refuses="queue")
+    cloud = Cloud(refuses="queue", age_s=0)
     cloud.s3.put_object = lambda **_: {}
     cloud.s3.close = lambda: None
     cloud.dynamodb = SimpleNamespace(
@@ -222,7 +249,8 @@ def test_who_may_not_look_hears_of_the_time_out_all_the_same(monkeypatch: pytest
 
 def test_a_function_that_never_answers_ends_the_run_and_one_that_has_does_not(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(remote, "_PATIENCE_S", 0.0)
-    cloud = Cloud(start(ONE), "[ERROR] EngineError: broken\nTraceback", end(ONE, "\tStatus: error"))
+    init = "INIT_REPORT Init Duration: 9 ms\tPhase: init\tStatus: error"
+    cloud = Cloud(init, start(ONE), "[ERROR] EngineError: broken\nTraceback", end(ONE, "\tStatus: error"))
     cloud.s3.put_object = lambda **_: {}
     cloud.s3.close = lambda: None
     cloud.dynamodb = SimpleNamespace(
@@ -235,3 +263,24 @@ def test_a_function_that_never_answers_ends_the_run_and_one_that_has_does_not(mo
     with pytest.raises(ResultTimeoutError, match="the function failed, and Lambda may try again"):
         execution.detect(PICTURE, "a.jpg")
     execution.close()
+
+
+FAULT = "[ERROR] ClientError: throttled"
+
+
+@pytest.mark.parametrize(
+    ("lines", "broken"),
+    [
+        ([], False),
+        ([start(ONE), FAULT, end(ONE)], False),  # which may pass
+        ([start(ONE), FAULT, end(ONE), start(ONE), FAULT, end(ONE)], False),  # one event, tried again
+        ([start(ONE), FAULT, end(ONE), start(TWO), FAULT, end(TWO)], True),
+        ([start(ONE), FAULT, end(ONE), start(TWO), FAULT, end(TWO), start(THREE), end(THREE)], False),
+        (["INIT_REPORT Init Duration: 9 ms\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError"], True),
+        (["INIT_REPORT Init Duration: 9999 ms\tPhase: init\tStatus: timeout"], False),
+        (["INIT_REPORT Init Duration: 9 ms\tPhase: init\tStatus: error", start(ONE), end(ONE)], False),
+    ],
+)
+def test_a_function_that_can_not_answer_anybody_is_told_from_one_that_met_a_fault(lines: list[str], broken: bool):
+    deployment = Deployment("bucket", "table", "function", "group", "queue", {})
+    assert bool(Search(Cloud(*lines), deployment).breakdown(0)) == broken

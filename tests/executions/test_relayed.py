@@ -8,7 +8,16 @@ from collections.abc import Callable
 import pytest
 
 from helpers.scripted_server import DROP, GOOD, Reply, Request, ScriptedServer, problem
-from lookout.errors import ExecutionError, ImageError, ResultTimeoutError, UnreachableError, UsageError
+from lookout.errors import (
+    ExecutionError,
+    ImageError,
+    ImageGoneError,
+    ResultLostError,
+    ResultTimeoutError,
+    UnreachableError,
+    UsageError,
+)
+from lookout.executions.protocol import Earlier
 from lookout.executions.relayed import RelayedDirect, RelayedRemote
 from lookout.executions.retrying import Retries
 from lookout.executions.server_client import ServerClient
@@ -68,14 +77,42 @@ def test_a_result_is_waited_for_as_the_server_asks():
     assert [found.to_json()["label"] for found in answer.objects] == ["dog"]
 
 
-def test_no_result_in_time_is_an_error_that_says_whom_to_ask():
+def pending(**more: object) -> Reply:
+    return Reply(202, json.dumps({"id": "7", "status": "pending", **more}).encode(), {"Retry-After": "1"})
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "words"),
+    [
+        (PENDING, ResultTimeoutError, "it was uploaded; allow it more with --timeout"),
+        (pending(stage="running", lost=False), ResultTimeoutError, "the function is still running: allow it more"),
+        (
+            pending(stage="not started", lost=False),
+            ResultTimeoutError,
+            "it is in the bucket, and the function was not started",
+        ),
+        (pending(stage="given up", lost=True), ResultLostError, "the function failed on it .* lookout stack failures"),
+        (pending(stage="elsewhere", lost=True), ResultTimeoutError, "it was uploaded"),
+    ],
+)
+def test_no_result_in_time_is_an_error_that_says_where_the_image_is(reply: Reply, kind: type, words: str):
     time = Time()
-    with world(lambda _: PENDING) as server:
-        with pytest.raises(
-            ResultTimeoutError, match=r"^a\.jpg was uploaded, and no result came within 3 s: .* failures"
-        ):
+    with world(lambda _: reply) as server:
+        with pytest.raises(kind, match=rf"^no result of a\.jpg came within 3 s: {words}") as told:
             client_of(server, time, timeout_s=3).detect(b"data", "a.jpg")
-        assert [float(r.path.partition("wait=")[2]) for r in server.requests[2:]] == [1.5, 1.5, 1, 0]
+        *looks, last = (request.path.partition("wait=")[2] for request in server.requests[2:])
+    assert type(told.value) is kind
+    assert [float(look) for look in looks] == [1.5, 1.5, 1, 0]
+    assert last == "0.000&where=1"
+
+
+def test_what_got_lost_is_uploaded_by_a_new_leave():
+    noted = []
+    with world(lambda _: DONE) as server:
+        earlier = Earlier("earlier", lost=True)
+        client_of(server, Time()).detect_noted(b"data", "a.jpg", noted.append, earlier=earlier)
+        assert paths(server) == ["/uploads", "/bucket", "/results/1"]
+    assert noted == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +156,7 @@ def test_a_leave_that_is_none_is_said(leave: bytes):
 
 def test_what_an_interrupted_run_uploaded_is_asked_for_and_not_uploaded():
     with world(lambda _: DONE) as server:
-        answer = client_of(server, Time()).detect_noted(b"data", "a.jpg", pytest.fail, earlier="earlier")
+        answer = client_of(server, Time()).detect_noted(b"data", "a.jpg", pytest.fail, earlier=Earlier("earlier"))
         assert paths(server) == ["/results/earlier"]
     assert answer.upload_ms is None
 
@@ -127,7 +164,7 @@ def test_what_an_interrupted_run_uploaded_is_asked_for_and_not_uploaded():
 def test_what_it_had_not_uploaded_yet_is_uploaded_by_a_new_leave():
     noted = []
     with world(lambda n: problem(404, "no image was uploaded") if n == 0 else DONE) as server:
-        client_of(server, Time()).detect_noted(b"data", "a.jpg", noted.append, earlier="earlier")
+        client_of(server, Time()).detect_noted(b"data", "a.jpg", noted.append, earlier=Earlier("earlier"))
         assert paths(server) == ["/results/earlier", "/uploads", "/bucket", "/results/1"]
     assert noted == ["1"]
 
@@ -136,6 +173,8 @@ def test_what_it_had_not_uploaded_yet_is_uploaded_by_a_new_leave():
     ("reply", "kind", "words"),
     [
         (problem(422, "not an image"), ImageError, "^not an image$"),
+        (problem(422, "it is gone", kind="ImageGoneError"), ImageGoneError, "^it is gone$"),
+        (problem(422, "by another", kind="OSError"), ImageError, "^by another$"),
         (problem(502, "the cloud failed"), ExecutionError, "refused: the cloud failed"),
         (problem(504, "too late"), ResultTimeoutError, "refused: too late"),
     ],

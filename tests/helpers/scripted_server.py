@@ -27,8 +27,8 @@ class Reply:
 DROP = Reply(status=0)
 
 
-def problem(status: int, detail: str, **headers: str) -> Reply:
-    body = json.dumps({"status": status, "detail": detail}).encode()
+def problem(status: int, detail: str, kind: str | None = None, **headers: str) -> Reply:
+    body = json.dumps({"status": status, "detail": detail, **({"kind": kind} if kind else {})}).encode()
     return Reply(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 

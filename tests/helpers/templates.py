@@ -38,7 +38,7 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def handlers(resource_type: str) -> Mapping[str, Any]:
+def registered(resource_type: str) -> Mapping[str, Any]:
     """What CloudFormation's registry says of a type, as the linter has it: its tags, and what its handlers call."""
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 

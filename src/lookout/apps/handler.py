@@ -36,7 +36,7 @@ from lookout.cloud.events import ObjectCreated, is_test, read_record, records_of
 from lookout.cloud.items import Outcome, image_url, key_beside, put_arguments
 from lookout.core.selection import Selection
 from lookout.detector import Detector, Result, open_detector
-from lookout.errors import ImageError, UnfinishedError, UsageError
+from lookout.errors import ImageError, ImageGoneError, UnfinishedError, UsageError
 from lookout.executions.contract import answer_document, problem_document, read_request
 from lookout.images import limits
 from lookout.models.model import Model
@@ -129,7 +129,8 @@ class Function:
             result = self._detector.detect(data)
         except (UsageError, ImageError) as error:
             self._log.warning("direct", request_id, status="failed", error=str(error))
-            return problem_document(error.http_status, type(error).__name__, str(error))
+            kind = type(error).__name__
+            return problem_document(error.http_status, kind, str(error), kind)
         except Exception as error:
             self._log.error("direct", request_id, status="fault", **_fault(error))
             raise
@@ -191,7 +192,7 @@ class Function:
             fetch_ms = _milliseconds_since(start)
             result = self._detector.detect(data)
         except ImageError as error:
-            return replace(outcome, error=str(error)), figures
+            return replace(outcome, error=str(error), error_kind=type(error).__name__), figures
         timings_ms = {"fetch": fetch_ms, **result.timings}
         outcome = replace(
             outcome, objects=result.objects, inference_ms=result.timings["inference"], timings_ms=timings_ms
@@ -216,9 +217,9 @@ class Function:
             if code in _CHANGED:
                 return None
             if code in _DELETED:
-                raise ImageError("the image was deleted before it was looked at") from error
+                raise ImageGoneError("the image was deleted before it was looked at") from error
             if code == _ARCHIVED:
-                raise ImageError("the image is archived: restore it, and put it into the bucket anew") from error
+                raise ImageGoneError("the image is archived: restore it, and put it into the bucket anew") from error
             raise
         with closing(answer["Body"]) as body:  # as a context itself it would hand over a stream that nobody checks
             self._detector.limits.check_bytes(answer["ContentLength"])

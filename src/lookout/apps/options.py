@@ -178,6 +178,12 @@ def stack_name(command: Command) -> Command:
     return cast(Command, named)
 
 
+prices = click.option(
+    "--prices",
+    "prices_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A JSON or TOML file with prices in place of ours, each by its name.",
+)
 yes = click.option("--yes", is_flag=True, help="Don't ask.")
 memory = click.option(
     "--memory",

@@ -113,7 +113,7 @@ def _to_cloud(settings: Mapping[str, Any]) -> Route:
     input_format = read_input(deployment.parameters.get("Input", "")) if settings["shrink"] else None
     client: Execution
     if execution == "direct":
-        client = DirectExecution(account, deployment)
+        client = DirectExecution(account, deployment, Retries(count=settings["retries"]))
     else:
         client = RemoteExecution(account, deployment, settings["timeout"])
     if input_format:

@@ -100,8 +100,9 @@ def send(
 
     The round trip of an image that was sent again is that of the attempt that was answered.
 
-    With --resume FILE an interrupted run (Ctrl-C, a crash) goes on where it was: what was answered is taken from FILE,
-    an image that was uploaded is not uploaded again, and one that failed is, but for what is no image.
+    With --resume FILE an interrupted run (Ctrl-C, a crash) goes on where it was. What was answered is taken from FILE.
+    An image that was uploaded is not uploaded again, unless it got lost there; one that failed is tried again, unless
+    it is no image.
 
     \b
     --execution local               the server at --to detects

@@ -24,9 +24,9 @@ from lookout.comparison.load import take_sample
 from lookout.comparison.samples import Sample, objects_json
 from lookout.comparison.tally import Tally
 from lookout.errors import LookoutError, UnreachableError
-from lookout.executions.protocol import Answer
+from lookout.executions.protocol import Answer, Earlier
 
-DetectNoted = Callable[[bytes, str, Callable[[str], None], str | None], Answer]
+DetectNoted = Callable[[bytes, str, Callable[[str], None], Earlier | None], Answer]
 
 COLUMNS = ("image", "error", "round_trip", "inference_time", "transfer_time", "retries", "count", "objects")
 
@@ -71,17 +71,17 @@ class Sender:
         known = self.journal.known(identity, path)
         if known.sample:
             return self._drawn(Sent(known.sample, resumed=True), kept)
-        place = _Place(self.journal, identity, known.place)
-        sample = take_sample(self.execution, path, self._noting(place), read=read)
+        place = _Place(self.journal, identity, known.earlier.place if known.earlier else None)
+        sample = take_sample(self.execution, path, self._noting(place, known.earlier), read=read)
         if kept:  # what can't be read costs nothing, and may be readable next time
             self.journal.note_outcome(identity, sample, place.name)
         return self._drawn(Sent(sample), kept)
 
-    def _noting(self, place: _Place) -> Callable[[bytes, str], Answer]:
+    def _noting(self, place: _Place, earlier: Earlier | None) -> Callable[[bytes, str], Answer]:
         if self.detect_noted is None:
             return self.detect
         detect_noted = self.detect_noted
-        return lambda data, name: detect_noted(data, name, place.note, place.name)
+        return lambda data, name: detect_noted(data, name, place.note, earlier)
 
     def _drawn(self, sent: Sent, kept: list[bytes]) -> Sent:
         """With the picture, where one is wanted; an earlier run's image is read for it."""
@@ -150,7 +150,7 @@ class Reception:
         if self.as_json:
             self.progress.say(json.dumps(sample_document(sample)))
         elif sample.error is None:
-            self.progress.say(_line(sample))
+            self.progress.say(sample_line(sample))
         if sample.error is not None:
             self.progress.say(failure_line(sample.image, sample.error), error=True)
         if self.table:
@@ -207,7 +207,8 @@ def sample_document(sample: Sample) -> dict[str, Any]:
     return document if upload_ms is None else {**document, "transfer_time": upload_ms}
 
 
-def _line(sample: Sample) -> str:
+def sample_line(sample: Sample) -> str:
+    """A sample, for people."""
     answer = sample.answer
     if answer is None:
         return failure_line(sample.image, sample.error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,15 +33,23 @@ def stack() -> None:
 @stack.command()
 @options.stack_names
 @stack_settings.deployed
+@click.option(
+    "--images-per-month", type=click.IntRange(min=0), metavar="N", help="Estimate what so many images would cost."
+)
+@options.prices
 @options.as_json
-def plan(names: Names, *, as_json: bool, **chosen: Any) -> None:
+def plan(names: Names, images_per_month: int | None, prices_file: Path | None, *, as_json: bool, **chosen: Any) -> None:
     """Show what lookout stack up would do, and do nothing.
 
     \b
-    Example: lookout stack plan --model yolov3-tiny --memory 1024
+    Example: lookout stack plan --model yolov3-tiny --memory 1024 --images-per-month 10000
     """
     console.require("cloud", "lookout stack", "boto3")
+    from lookout.apps.money import load_prices
+    from lookout.apps.month import describe_month, expect
     from lookout.cloud.planning import plan as make_plan
+
+    prices = load_prices(prices_file)
 
     account, state = _account(), None
     state = _state(account, names)
@@ -48,10 +57,16 @@ def plan(names: Names, *, as_json: bool, **chosen: Any) -> None:
     place = place_of(account)
     with _interruptible():
         made = make_plan(account, wanted.foreseen(account, state), in_phases=wanted.packaging is not None)
+        month = None
+        if images_per_month is not None:
+            month = expect(account, wanted.settings, state, images_per_month, prices)
     if as_json:
-        console.put(json.dumps({"stack": names.stack, "place": place, **made.to_json()}))
+        document = {"stack": names.stack, "place": place, **made.to_json()}
+        console.put(json.dumps({**document, **({"month": month.to_json()} if month else {})}))
     else:
         print_plan(made, names.stack, place)
+        if month:
+            console.put("\n".join(["", *describe_month(month)]))
 
 
 @stack.command()
@@ -69,13 +84,16 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
     Example: lookout stack up --model yolov3-tiny.cfg --memory 1024
     """
     console.require("cloud", "lookout stack", "boto3")
+    from lookout.apps.before_making import look_before, refuse_bad_keys
     from lookout.cloud.deploying import Deploying
 
     account = _account()
-    place = place_of(account)
-    wanted = stack_settings.gather(account, names, _state(account, names), chosen)
     with _interruptible(), Telling(yes=yes) as telling:
+        refuse_bad_keys(account, telling.say)
+        place, state = place_of(account), _state(account, names)
+        wanted = stack_settings.gather(account, names, state, chosen)
         telling.say(f"Stack {names.stack} in {place}")
+        look_before(account, wanted, state, telling.say)
         deploying = Deploying(account, wanted.settings, telling.dialogue(), place=place)
         with _told_of_interruption(deploying, telling):
             outcome = deploying.run(wanted.provider(account, telling.say))
@@ -113,48 +131,6 @@ def down(names: Names, *, as_json: bool, yes: bool) -> None:
         print_removal(removal, names.stack, place)
     if not removal.is_complete:
         raise StackError(f"something of {names.stack} stays: remove the reason, and run lookout stack down again")
-
-
-@stack.command()
-@options.stack_name
-@click.option("--retry", is_flag=True, help="Send the events to the function again, and take them out of the queue.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="The most to list, or to send again.",
-)
-@options.as_json
-def failures(name: str, *, retry: bool, limit: int, as_json: bool) -> None:
-    """List what the function failed at, or send it again.
-
-    Failures are in a queue of the stack's, where Lambda puts an event that failed three times, and stay for 14 days.
-    An image that can't be read is none of them: it has its reason in the table.
-
-    \b
-    Example: lookout stack failures --retry
-    """
-    console.require("cloud", "lookout stack", "boto3")
-    from lookout.apps import failures as shown
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.failures import FailureQueue
-    from lookout.cloud.stack import Stack
-
-    account = account_of_environment()
-    deployment = Stack(account, name).find()
-    queue = FailureQueue(account.queues, deployment.failure_queue)
-    found = shown.look(queue, limit)
-    if retry:
-        retried = shown.retry(found, queue, account.functions, deployment.function)
-        console.put(shown.describe_retry(found, retried, as_json=as_json))
-    elif as_json:
-        console.put(json.dumps(found.to_json()))
-    elif found.failures:
-        shown.print_failures(found)
-    else:
-        console.put(f"The failure queue of {name} is empty.")
 
 
 def _account() -> Account:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 
 # What AWS's own addresses end in.
@@ -89,8 +90,8 @@ class Account:
         return self.session.client("lambda", endpoint_url=self.endpoint, config=self._config)
 
     def functions_within(self, timeout_s: float) -> LambdaClient:
-        """Where functions run, for calls that may take so long: one that is given up early is made, and paid, again."""
-        config = self._config.merge(Config(read_timeout=timeout_s))
+        """Where functions run, for calls that may take so long, each of them made once: whoever calls calls again."""
+        config = self._config.merge(Config(read_timeout=timeout_s, retries={"total_max_attempts": 1}))
         return self.session.client("lambda", endpoint_url=self.endpoint, config=config)
 
     @property
@@ -114,6 +115,11 @@ class Account:
         return self.session.client("iam", endpoint_url=self.endpoint, config=self._config)
 
     @property
+    def sts(self) -> STSClient:
+        """Who asks."""
+        return self.session.client("sts", endpoint_url=self.endpoint, config=self._config)
+
+    @property
     def cloudwatch(self) -> CloudWatchClient:
         """Alarms, and what services count of themselves."""
         return self.session.client("cloudwatch", endpoint_url=self.endpoint, config=self._config)
@@ -126,8 +132,7 @@ class Account:
     def account_id(self) -> str:
         """The account's number. Raises ``CloudError`` where the keys are not good."""
         with aws_errors("asking who these credentials belong to"):
-            client = self.session.client("sts", endpoint_url=self.endpoint, config=self._config)
-            return client.get_caller_identity()["Account"]
+            return self.sts.get_caller_identity()["Account"]
 
     @property
     def _config(self) -> Config:
@@ -210,6 +215,13 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise _expired(doing) from error
     except BotoCoreError as error:
         raise CloudError(f"{doing}: {error}") from error
+
+
+def missing(resource: str) -> UnreachableError:
+    """One of a stack's resources is not there, though the stack is; ``resource`` says what and which."""
+    return UnreachableError(
+        f"there is no {resource}, though its stack is there: make it anew with lookout stack down and up"
+    )
 
 
 def error_code(error: ClientError) -> str:

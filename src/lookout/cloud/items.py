@@ -4,8 +4,8 @@
 
     image-url   S   key: https://<bucket>.s3.amazonaws.com/<URL-quoted key>
     <label>     N   one attribute a label found: its highest confidence
-    lookout     M   status (done | failed), error, objects, model, engine, timings, request id, sequencer, and of the
-                    object its version_id, its etag, and its key where image-url could not hold it
+    lookout     M   status (done | failed), error, error_kind, objects, model, engine, timings, request id, sequencer,
+                    and of the object its version_id, its etag, and its key where image-url could not hold it
     lookout-expires N   where results are not kept for ever: when DynamoDB may delete the item (seconds since 1970)
 
 Values are plain Python here; DynamoDB's own notation is put on and taken off at its client. boto3, which does that, is
@@ -48,6 +48,8 @@ MAX_KEY_BYTES = 2048
 class Outcome:
     """What the function did with one object: the objects it found, or the ``error`` that says why not.
 
+    ``error_kind`` is the name of the error's class: some kinds of error another attempt may mend.
+
     ``sequencer`` orders the events of one key (see ``events``); ``version_id`` and ``etag`` tell which object it was
     that was looked at, and ``key`` what it is called where ``image_url`` had to be cut. ``expires_s`` is when the item
     may be deleted, in seconds since 1970; None for never.
@@ -62,6 +64,7 @@ class Outcome:
     inference_ms: float = 0.0
     timings_ms: Mapping[str, float] | None = None
     error: str | None = None
+    error_kind: str | None = None
     version_id: str | None = None
     etag: str | None = None
     key: str | None = None
@@ -111,6 +114,7 @@ def to_item(outcome: Outcome) -> dict[str, Any]:
     details = {
         "status": "failed" if outcome.error else "done",
         "error": outcome.error,
+        "error_kind": outcome.error_kind,
         "objects": [detection.to_json() for detection in outcome.objects],
         "inference_time": round(outcome.inference_ms, 3),
         "timings": {stage: round(ms, 3) for stage, ms in (outcome.timings_ms or {}).items()},
@@ -147,7 +151,7 @@ def from_item(item: Mapping[str, Any]) -> Outcome:
             timings_ms={stage: float(ms) for stage, ms in details["timings"].items()},
             error=details["error"],
             expires_s=int(deserialise(item[EXPIRES])) if EXPIRES in item else None,
-            **{name: details.get(name) for name in ("version_id", "etag", "key")},
+            **{name: details.get(name) for name in ("error_kind", "version_id", "etag", "key")},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CloudError(f"the table holds an item that Lookout did not write: {error!r}") from error

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 # By this tag, with the stack's name, all that a stack made can be found again.
 STACK_TAG = "lookout:stack"
 
-# As the template's Name allows: the bucket's name, with account and region in it, must not pass S3's 63 characters.
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?")
+# What the template's Name allows, for its reasons.
+_NAME = re.compile(r"(?=.{2,30}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _GROUP_PREFIX = "object-detection-"
-_GROUP = re.compile(r"[a-z0-9]([a-z0-9-]{0,11}[a-z0-9])?")
+_GROUP = re.compile(r"(?=.{1,13}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Names:
         """The names of a stack that is called so. Raises ``UsageError`` where none can be."""
         if not _NAME.fullmatch(name):
             raise UsageError(
-                f"a stack can't be called {name!r}: take 1 to 30 lower-case letters, digits and hyphens, "
+                f"a stack can't be called {name!r}: take 2 to 30 lower-case letters, digits and single hyphens, "
                 "the first a letter, the last no hyphen"
             )
         return Names(name)
@@ -50,7 +50,7 @@ class Names:
         """
         if not _GROUP.fullmatch(group):
             raise UsageError(
-                f"a group can't be called {group!r}: take 1 to 13 lower-case letters, digits and hyphens, "
+                f"a group can't be called {group!r}: take 1 to 13 lower-case letters, digits and single hyphens, "
                 "the first and last no hyphen"
             )
         return Names(

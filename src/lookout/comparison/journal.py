@@ -5,11 +5,13 @@ A file of JSON lines, appended to and never changed::
     {"kind": "journal", "version": 1, "settings": {...}}
     {"kind": "place", "image": "/photos/a.jpg", "size": 81234, "mtime_ns": ..., "place": "images/7c.../a.jpg"}
     {"kind": "answer", "image": ..., "started": ..., "answer": {...}}
-    {"kind": "failure", "image": ..., "started": ..., "error": "...", "error_kind": "ImageError", "final": true}
+    {"kind": "failure", "image": ..., "started": ..., "error": "...", "error_kind": "ImageError", "final": true,
+     "lost": false, ...}
 
 ``place`` is where an image is about to be uploaded to: written before, so that what was uploaded when the run was
 killed is looked for there, and not uploaded again. An image is known by its path, its size and when it was changed;
 of several lines of one image the last holds. A failure that is ``final`` is the image's own, and would come again.
+Others are tried again: where the image was uploaded to, unless it got ``lost`` there.
 
 Each line is one write to a file opened for appending: a process that is killed loses none that it wrote, and leaves
 at most its last line torn, which is cut off by the next run. The disk is told to keep them (fsync) once a second and
@@ -38,8 +40,8 @@ import numpy.typing as npt
 
 from lookout.comparison.samples import Sample, objects_json
 from lookout.core.detections import Detection
-from lookout.errors import ImageError, OutputError, UsageError
-from lookout.executions.protocol import Answer
+from lookout.errors import ImageError, ImageGoneError, ImageMemoryError, OutputError, ResultLostError, UsageError
+from lookout.executions.protocol import Answer, Earlier
 
 Numbers = npt.NDArray[np.uint64]
 
@@ -48,6 +50,8 @@ _BEGINNING = b'{"kind":"journal",'
 _SYNC_S = 1.0
 # What is wrong with the image itself stays wrong.
 _FINAL = frozenset({ImageError.__name__})
+# What was uploaded came to nothing.
+_LOST = frozenset({ImageGoneError.__name__, ImageMemoryError.__name__, ResultLostError.__name__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +84,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an earlier run came to with an image: its ``sample``, or the ``place`` where it was to be uploaded."""
+    """What earlier runs came to with an image: its ``sample``, or what an upload was ``earlier`` told."""
 
     sample: Sample | None = None
-    place: str | None = None
+    earlier: Earlier | None = None
 
 
 class Journal:
@@ -115,7 +119,8 @@ class Journal:
             return Known()  # two images of one digest
         if line["kind"] == "answer" or line.get("final"):
             return Known(sample=_sample(line, path))
-        return Known(place=line.get("place"))
+        place = line.get("place")
+        return Known(earlier=Earlier(place, bool(line.get("lost"))) if place else None)
 
     def note_place(self, identity: Identity, place: str) -> None:
         """An image is about to be uploaded. Raises ``OutputError``."""
@@ -125,8 +130,8 @@ class Journal:
         """What an image came to, and where it was uploaded. Raises ``OutputError``."""
         line = {**identity.to_json(), "execution": sample.execution, "started": sample.started, "place": place}
         if sample.answer is None:
-            final = sample.error_kind in _FINAL
-            failure = {"error": sample.error, "error_kind": sample.error_kind, "final": final}
+            kind = sample.error_kind
+            failure = {"error": sample.error, "error_kind": kind, "final": kind in _FINAL, "lost": kind in _LOST}
             self._append({"kind": "failure", **line, **failure, "retries": sample.failed_retries})
         else:
             self._append({"kind": "answer", **line, "answer": _answer_json(sample.answer)})

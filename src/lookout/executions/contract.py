@@ -16,6 +16,8 @@ from lookout.detector import Result
 from lookout.errors import (
     ExecutionError,
     ImageError,
+    ImageGoneError,
+    ImageMemoryError,
     LookoutError,
     NoSuchUploadError,
     ResultTimeoutError,
@@ -24,6 +26,18 @@ from lookout.errors import (
 from lookout.executions.protocol import Answer
 
 MAX_ID_LENGTH = 200
+
+# How far an uploaded image came that has no result yet, as a server tells its clients: a sentence's end. Its own log
+# and queue tell more, to who may look there.
+STAGES = {
+    "not uploaded": "it is not in the bucket any more: send it again",
+    "not started": "it is in the bucket, and the function was not started for it yet: allow it more with --timeout, "
+    "or send it again",
+    "given up": "the function failed on it as often as it is tried: send it again, or ask who runs {server} to look at "
+    "lookout stack failures",
+    "failing": "the function failed on it, and is tried again: allow it more with --timeout",
+    "running": "the function is still running: allow it more with --timeout",
+}
 
 
 def request_document(request_id: str, data: bytes) -> dict[str, str]:
@@ -72,9 +86,18 @@ def found_document(
     }
 
 
-def problem_document(status: int, title: str, detail: str) -> dict[str, Any]:
-    """An error, for programs and people."""
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+def problem_document(status: int, title: str, detail: str, kind: str | None = None) -> dict[str, Any]:
+    """An error, for programs and people. ``kind`` names the class of an ``ImageError``: see ``image_error``."""
+    document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return {**document, "kind": kind} if kind else document
+
+
+_IMAGE_ERRORS = {kind.__name__: kind for kind in (ImageGoneError, ImageMemoryError)}
+
+
+def image_error(kind: object, message: str) -> ImageError:
+    """The error of an image that was looked at elsewhere, from the name of its class."""
+    return _IMAGE_ERRORS.get(str(kind), ImageError)(message)
 
 
 def read_answer(document: Any, elapsed_ms: float, source: str) -> Answer:
@@ -97,7 +120,9 @@ def problem_error(document: Any, source: str) -> LookoutError:
     if not isinstance(document, Mapping) or "detail" not in document:
         return ExecutionError(f"{source} answered neither objects nor a problem")
     detail, status = str(document["detail"]), document.get("status")
-    for kind in (ImageError, UsageError, NoSuchUploadError):  # what these say is the same wherever they are raised
+    if status == ImageError.http_status:
+        return image_error(document.get("kind"), detail)
+    for kind in (UsageError, NoSuchUploadError):  # what these say is the same wherever they are raised
         if status == kind.http_status:
             return kind(detail)
     late = status == ResultTimeoutError.http_status

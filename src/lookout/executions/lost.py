@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 from urllib.parse import quote
@@ -28,23 +28,30 @@ Stage = Literal["not uploaded", "not started", "given up", "failing", "running"]
 
 # A log that has more to tell since an image was uploaded than this is of too much traffic to tell of one image.
 _MOST_LINES = 20_000
-# Two machines' clocks differ a little.
+# This machine's clock and AWS's differ a little.
 _SKEW_MS = 2_000
+# S3 tells of an object within seconds, sometimes after a minute or more; what was told of this long ago is lost.
+_LATE_MS = 300_000
 _MOST_FAILURES = 1_000
 # As Lambda's lines have it, and as the function's own do; keys hold ids of the same form.
 _REQUEST_ID = re.compile(r'(?:RequestId: |"request_id": ")([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})')
 # Of a quoted key so much tells it from others: ``images/<id>/`` and a little; a long one is cut in the log.
 _TELLING = 100
 _ERROR = "[ERROR]"
-_BAD_ENDS = ("Status: error", "Status: timeout")
+_BROKEN = "Status: error"
+_BAD_ENDS = (_BROKEN, "Status: timeout")
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """How far an image came, and a sentence's end that says so, with what to do."""
+    """How far an image came, and a sentence's end that says so, with what to do.
+
+    ``for_good``: no result will come of it, unless it is sent again.
+    """
 
     stage: Stage
     words: str
+    for_good: bool = False
 
 
 @dataclass(slots=True)
@@ -54,6 +61,7 @@ class _Invocations:
     started: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
+    broken_inits: int = 0
     complaints: list[str] = field(default_factory=list)
     complaint_of: dict[str, str] = field(default_factory=dict)
 
@@ -74,29 +82,46 @@ class Search:
 
     def is_uploaded(self, key: str) -> bool:
         """Whether the bucket holds it."""
-        bucket = self._deployment.bucket
-        with aws_errors(f"looking into the bucket {bucket}"):
-            try:
-                self._s3.head_object(Bucket=bucket, Key=key)
-            except ClientError as error:
-                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
-                    return False
-                raise
-        return True
+        return self._uploaded_ms(key) is not None
 
-    def where(self, key: str, since_ms: int) -> Lost:
-        """How far an image came that was uploaded at ``since_ms`` and has no item in the table. Raises as AWS does."""
-        if not self.is_uploaded(key):
+    def where(self, key: str) -> Lost:
+        """How far an image came that has no item in the table. Raises as AWS does."""
+        uploaded_ms = self._uploaded_ms(key)
+        if uploaded_ms is None:
             return Lost(
-                "not uploaded", "it is not in the bucket: its upload was lost, or it was deleted; send it again"
+                "not uploaded",
+                "it is not in the bucket: its upload was lost, or it was deleted; send it again",
+                for_good=True,
             )
         if given_up := self._given_up(key):
             return given_up
-        return self._by_log(_read(self._lines(since_ms), key))
+        lost = self._by_log(_read(self._lines(uploaded_ms), key))
+        late = lost.stage == "not started" and self.now_ms() - uploaded_ms > _LATE_MS
+        return replace(lost, for_good=True) if late else lost
 
-    def complaint(self, since_ms: int) -> str | None:
-        """The last error that the function's log tells of, None where there is none."""
-        return _telling(_read(self._lines(since_ms), None).complaints)
+    def breakdown(self, since_ms: int) -> str | None:
+        """What the function's log says, since then by this machine's clock, of why it answers nobody; else None.
+
+        It can't where it can't even start, or where each of several invocations since then failed. One that failed is
+        no proof: what it met may pass, and Lambda tries again.
+        """
+        log = _read(self._lines(since_ms - _SKEW_MS), None)
+        failed = set(log.complaint_of)
+        if (log.broken_inits or len(failed) > 1) and failed >= log.ended:
+            return _telling(log.complaints)
+        return None
+
+    def _uploaded_ms(self, key: str) -> int | None:
+        """When an image came into the bucket; None where it did not."""
+        bucket = self._deployment.bucket
+        with aws_errors(f"looking into the bucket {bucket}"):
+            try:
+                head = self._s3.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                    return None
+                raise
+        return int(head["LastModified"].timestamp() * 1000)
 
     def _given_up(self, key: str) -> Lost | None:
         place = (self._deployment.bucket, key)
@@ -107,6 +132,7 @@ class Search:
                         "given up",
                         f"the function failed on it {failure.invocations} times, at last with {_reason(failure)}; "
                         "see lookout stack failures",
+                        for_good=True,
                     )
         return None
 
@@ -137,9 +163,7 @@ class Search:
     def _lines(self, since_ms: int) -> Sequence[str]:
         log_group = self._deployment.log_group
         with aws_errors(f"reading the log group {log_group}"):
-            pages = self._logs.get_paginator("filter_log_events").paginate(
-                logGroupName=log_group, startTime=since_ms - _SKEW_MS
-            )
+            pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=log_group, startTime=since_ms)
             return [event["message"] for event in islice((e for page in pages for e in page["events"]), _MOST_LINES)]
 
 
@@ -160,6 +184,8 @@ def _read(lines: Iterable[str], key: str | None) -> _Invocations:
     url_part = quote(key)[:_TELLING] if key else None
     current = None  # of the lines that name no request
     for line in lines:
+        if line.startswith("INIT_REPORT ") and _BROKEN in line:  # one that takes too long is given another try
+            told.broken_inits += 1
         found = _REQUEST_ID.search(line)
         request_id = found[1] if found else current
         if line.startswith("START ") and request_id:

@@ -48,14 +48,27 @@ class Execution(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier run was told of an image: the ``place`` that it noted.
+
+    ``lost``: what was uploaded there came to nothing, and never will.
+    """
+
+    place: str
+    lost: bool = False
+
+
 @runtime_checkable
 class UploadingExecution(Execution, Protocol):
     """An execution that puts the image somewhere first, where its result can be found later, too."""
 
-    def detect_noted(self, data: bytes, name: str, note: Callable[[str], None], earlier: str | None = None) -> Answer:
+    def detect_noted(
+        self, data: bytes, name: str, note: Callable[[str], None], earlier: Earlier | None = None
+    ) -> Answer:
         """As ``detect``; ``note`` is told, before anything is uploaded, where the image goes.
 
-        ``earlier`` is what an interrupted run was told for this image: what was uploaded by then is not uploaded
-        again, its result is fetched.
+        What an ``earlier`` run has uploaded is not uploaded again, its result is fetched; but what got lost is
+        uploaded anew, to another place.
         """
         ...

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import urllib3
 
-from lookout.errors import ExecutionError, NoSuchUploadError, ResultTimeoutError, UnreachableError
-from lookout.executions.contract import read_answer
+from lookout.errors import ExecutionError, NoSuchUploadError, ResultLostError, ResultTimeoutError, UnreachableError
+from lookout.executions.contract import STAGES, read_answer
 from lookout.executions.local import PATH
-from lookout.executions.protocol import Answer
+from lookout.executions.protocol import Answer, Earlier
 from lookout.executions.retrying import Retries
 from lookout.executions.server_client import Refused, Reply, ServerClient, again, because
 from lookout.images import DEFAULT_LIMITS
@@ -84,15 +84,17 @@ class RelayedRemote:
         self._bucket = urllib3.PoolManager(maxsize=connections, timeout=timeout, retries=False)
 
     def detect(self, data: bytes, name: str = "image") -> Answer:
-        """See ``Execution``. Raises ``ResultTimeoutError`` where no result came in time."""
+        """See ``Execution``. Raises ``ResultTimeoutError`` where no result came in time, with where the image is."""
         return self.detect_noted(data, name, lambda _: None)
 
-    def detect_noted(self, data: bytes, name: str, note: Callable[[str], None], earlier: str | None = None) -> Answer:
+    def detect_noted(
+        self, data: bytes, name: str, note: Callable[[str], None], earlier: Earlier | None = None
+    ) -> Answer:
         """See ``UploadingExecution``."""
         start = self._clock()
-        if earlier is not None:
+        if earlier and not earlier.lost:
             try:
-                return self._wait(earlier, name, start)
+                return self._wait(earlier.place, name, start)
             except NoSuchUploadError:  # it was interrupted before the upload
                 start = self._clock()
         DEFAULT_LIMITS.check_bytes(len(data))  # the bucket would refuse it, after all of it was sent
@@ -143,13 +145,20 @@ class RelayedRemote:
                 return read_answer(reply.document, (self._clock() - start) * 1000, self._server.source)
             left_s = self._timeout_s - (self._clock() - begun)
             if left_s <= 0:
-                raise ResultTimeoutError(
-                    f"{name} was uploaded, and no result came within {self._timeout_s:g} s: allow it more with "
-                    f"--timeout, or ask who runs {self._server.source} to look at lookout stack failures"
-                )
+                raise self._late(upload_id, name)
             self._sleep(min(left_s, reply.retry_after_s))
 
-    def _look(self, upload_id: str, wait_s: float) -> Reply:
+    def _late(self, upload_id: str, name: str) -> ResultTimeoutError:
+        """The error, with where the image is as far as the server tells it."""
+        told = f"no result of {name} came within {self._timeout_s:g} s"
+        document = self._look(upload_id, 0, "&where=1").document
+        stage = document.get("stage") if isinstance(document, Mapping) else None
+        if stage not in STAGES:  # an older server's, or it came at last
+            return ResultTimeoutError(f"{told}: it was uploaded; allow it more with --timeout")
+        kind = ResultLostError if document.get("lost") else ResultTimeoutError
+        return kind(f"{told}: {STAGES[stage].format(server=self._server.source)}")
+
+    def _look(self, upload_id: str, wait_s: float, more: str = "") -> Reply:
         """One look at a result; the server answers when it is there, or after ``wait_s``."""
-        address = f"{RESULTS}/{upload_id}?wait={wait_s:.3f}"
+        address = f"{RESULTS}/{upload_id}?wait={wait_s:.3f}{more}"
         return self._server.ask("GET", address, good=(200, 202), elsewhere=())  # 404 is of the upload

@@ -10,9 +10,10 @@ from concurrent.futures import TimeoutError as WaitedTooLong
 from lookout.cloud.account import Account
 from lookout.cloud.items import Outcome, image_url
 from lookout.cloud.stack import Deployment
-from lookout.errors import CloudError, ImageError, ResultTimeoutError, UnreachableError
-from lookout.executions.lost import Search
-from lookout.executions.protocol import Answer
+from lookout.errors import CloudError, ResultLostError, ResultTimeoutError, UnreachableError
+from lookout.executions.contract import image_error
+from lookout.executions.lost import Lost, Search
+from lookout.executions.protocol import Answer, Earlier
 from lookout.executions.uploading import object_key, upload
 from lookout.executions.waiting import TableReader
 from lookout.images import DEFAULT_LIMITS
@@ -41,30 +42,35 @@ class RemoteExecution:
         self._timeout_s = timeout_s
         self._clock = clock
         self._answered = False
+        self._begun_ms = self._search.now_ms()
 
     def detect(self, data: bytes, name: str = "image") -> Answer:
         """See ``Execution``.
 
-        Raises ``ResultTimeoutError`` where no item came in time, with where the image got lost; ``UnreachableError``
-        where the function has answered nothing yet and its log tells of errors: then it would not answer the next
-        image either.
+        Raises ``ResultTimeoutError`` where no item came in time, with where the image is, ``ResultLostError`` where
+        none will come; ``UnreachableError`` where the function has answered nothing yet and its log tells that it
+        can't: then it would not answer the next image either.
         """
         return self.detect_noted(data, name, lambda _: None)
 
-    def detect_noted(self, data: bytes, name: str, note: Callable[[str], None], earlier: str | None = None) -> Answer:
+    def detect_noted(
+        self, data: bytes, name: str, note: Callable[[str], None], earlier: Earlier | None = None
+    ) -> Answer:
         """See ``UploadingExecution``."""
         DEFAULT_LIMITS.check_bytes(len(data))  # the function would refuse it, after all of it was sent
-        start, since_ms = time.perf_counter(), self._search.now_ms()
-        key = earlier or object_key(name)
-        if earlier is None:
-            note(key)
-        elif outcome := self.find(key):
+        start = time.perf_counter()
+        if earlier and (outcome := self.find(earlier.place)) and not (earlier.lost and outcome.error):
             return _answer(outcome, start, None)
+        # To a place of its own: of what got lost at another, something may be left there.
+        anew = earlier is None or earlier.lost
+        key = object_key(name) if earlier is None or anew else earlier.place
+        if anew:
+            note(key)
         upload_ms = None
-        if earlier is None or not self._search.is_uploaded(key):
+        if anew or not self._search.is_uploaded(key):
             upload(self._s3, self._bucket, key, data, name)
             upload_ms = (time.perf_counter() - start) * 1000
-        return _answer(self._wait(name, key, since_ms), start, upload_ms)
+        return _answer(self._wait(name, key), start, upload_ms)
 
     def find(self, key: str, wait_s: float = 0) -> Outcome | None:
         """What was found in an uploaded image; None where that isn't known after ``wait_s``."""
@@ -78,43 +84,46 @@ class RemoteExecution:
         """Whether the bucket holds an image."""
         return self._search.is_uploaded(key)
 
+    def where(self, key: str) -> Lost:
+        """How far an image came that has no item yet. Raises as AWS does."""
+        return self._search.where(key)
+
     def close(self) -> None:
         """See ``Execution``."""
         self._table.close()
         self._s3.close()
         self._dynamodb.close()
 
-    def _wait(self, name: str, key: str, since_ms: int) -> Outcome:
+    def _wait(self, name: str, key: str) -> Outcome:
         url, begun = image_url(self._bucket, key), self._clock()
         found = self._table.expect(url, begun)
         try:
             outcome = None
             if not self._answered and self._timeout_s > _PATIENCE_S:
                 outcome = _within(found, _PATIENCE_S)
-                if outcome is None and not self._answered and (complaint := self._complaint(since_ms)):
+                if outcome is None and not self._answered and (complaint := self._complaint()):
                     raise UnreachableError(f"the function does not answer; its log says: {complaint}")
             left_s = max(0.0, self._timeout_s - (self._clock() - begun))
             outcome = outcome or _within(found, left_s) or self._table.read_now(url)
         finally:
             self._table.forget(url, found)
         if outcome is None:
-            raise ResultTimeoutError(
-                f"no result of {name} came within {self._timeout_s:g} s: {self._where(key, since_ms)}"
-            )
+            raise self._late(f"no result of {name} came within {self._timeout_s:g} s", key)
         self._answered = True
         return outcome
 
-    def _where(self, key: str, since_ms: int) -> str:
-        """Where an image got lost, or why that can't be known: the time-out is what its sender must hear of."""
+    def _late(self, told: str, key: str) -> ResultTimeoutError:
+        """The error, with where the image is, or why that can't be known: its sender must hear of the time-out."""
         try:
-            return self._search.where(key, since_ms).words
+            lost = self._search.where(key)
         except (CloudError, UnreachableError) as error:
-            return f"it was uploaded, and what became of it can't be found out ({error})"
+            return ResultTimeoutError(f"{told}: it was uploaded, and what became of it can't be found out ({error})")
+        return (ResultLostError if lost.for_good else ResultTimeoutError)(f"{told}: {lost.words}")
 
-    def _complaint(self, since_ms: int) -> str | None:
-        """What the function's log complains of; nothing where it may not be read: then the image is waited for."""
+    def _complaint(self) -> str | None:
+        """Why the function answers nobody; None also where its log may not be read: then the image is waited for."""
         try:
-            return self._search.complaint(since_ms)
+            return self._search.breakdown(self._begun_ms)
         except CloudError:
             return None
 
@@ -128,7 +137,7 @@ def _within(found: Future[Outcome], seconds: float) -> Outcome | None:
 
 def _answer(outcome: Outcome, start: float, upload_ms: float | None) -> Answer:
     if outcome.error:
-        raise ImageError(outcome.error)
+        raise image_error(outcome.error_kind, outcome.error)
     elapsed_ms = (time.perf_counter() - start) * 1000
     return Answer(
         outcome.objects, outcome.inference_ms, elapsed_ms, outcome.timings_ms or {}, upload_ms, outcome.request_id

@@ -13,7 +13,7 @@ from lookout import images
 from lookout.core.detections import Box, Detection
 from lookout.core.framing import Framing, InputFormat
 from lookout.errors import UsageError
-from lookout.executions.protocol import Answer, Execution, UploadingExecution
+from lookout.executions.protocol import Answer, Earlier, Execution, UploadingExecution
 
 # Measured by benchmarks/shrinking.py, with others: docs/shrinking.md.
 QUALITY = 90
@@ -129,7 +129,9 @@ class ShrinkingUpload(ShrinkingExecution):
         super().__init__(execution, input_format)
         self._uploading = execution
 
-    def detect_noted(self, data: bytes, name: str, note: Callable[[str], None], earlier: str | None = None) -> Answer:
+    def detect_noted(
+        self, data: bytes, name: str, note: Callable[[str], None], earlier: Earlier | None = None
+    ) -> Answer:
         """See ``UploadingExecution``."""
         return self._shrunk(data, lambda small: self._uploading.detect_noted(small, name, note, earlier))
 

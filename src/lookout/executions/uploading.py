@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
-from lookout.cloud.account import aws_errors
+from lookout.cloud.account import aws_errors, missing
 from lookout.errors import CloudError
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ def object_key(name: str) -> str:
 def upload(s3: S3Client, bucket: str, key: str, data: bytes, name: str) -> None:
     """Put an image there. Raises ``CloudError`` and ``UnreachableError``; then no part of it is left."""
     with aws_errors(f"uploading {name}"):
-        if len(data) <= PART_BYTES:
-            s3.put_object(Bucket=bucket, Key=key, Body=data)
-            return
         try:
-            s3.upload_fileobj(io.BytesIO(data), bucket, key, Config=_IN_PARTS)
-        except Boto3Error as error:
+            if len(data) <= PART_BYTES:
+                s3.put_object(Bucket=bucket, Key=key, Body=data)
+            else:
+                s3.upload_fileobj(io.BytesIO(data), bucket, key, Config=_IN_PARTS)
+        except (ClientError, Boto3Error) as error:
+            if "NoSuchBucket" in str(error):  # of an upload in parts nothing but the words is left
+                raise missing(f"bucket {bucket}") from error
+            if isinstance(error, ClientError):
+                raise
             raise CloudError(f"uploading {name}: {error}") from error

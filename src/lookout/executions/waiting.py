@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitedTooLong
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.account import aws_errors
+from lookout.cloud.account import aws_errors, missing
 from lookout.cloud.items import KEY, Outcome, from_item
 from lookout.errors import ExecutionError, LookoutError
 from lookout.executions.pace import Pace
@@ -100,7 +101,7 @@ class TableReader:
 
     def read_now(self, url: str) -> Outcome | None:
         """The item, None where there is none yet. Raises ``CloudError``, ``UnreachableError``."""
-        with aws_errors("looking for a result"):
+        with aws_errors("looking for a result"), self._table_there():
             answer = self._dynamodb.get_item(TableName=self._table, Key={KEY: {"S": url}}, ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
@@ -149,7 +150,7 @@ class TableReader:
     def _read(self, urls: Collection[str]) -> None:
         keys = [{KEY: {"S": url}} for url in urls]
         request: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
-        with aws_errors("looking for results"):
+        with aws_errors("looking for results"), self._table_there():
             try:
                 answer = self._dynamodb.batch_get_item(RequestItems=request)
             except ClientError as error:
@@ -167,6 +168,16 @@ class TableReader:
             self._postpone(unread)
         else:
             self._busy_pause_s = 0.0
+
+    @contextmanager
+    def _table_there(self) -> Iterator[None]:
+        """A table that isn't there will have no result for anybody: ``UnreachableError``."""
+        try:
+            yield
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
+                raise
+            raise missing(f"table {self._table}") from error
 
     def _give(self, url: str, item: Mapping[str, Any]) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lookout.errors import ImageError
+from lookout.errors import ImageError, ImageMemoryError
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 64_000_000
@@ -26,9 +26,13 @@ class ImageLimits:
     max_memory_bytes: int | None = None
 
     def check_bytes(self, count: int) -> None:
-        """Raise ``ImageError`` where there are too many."""
-        if count > self.max_bytes:
-            raise ImageError(f"the image has {count:,} bytes; at most {self.max_bytes:,} are taken")
+        """Raise ``ImageError`` where there are too many, ``ImageMemoryError`` where it is for want of memory."""
+        if count <= self.max_bytes:
+            return
+        told = f"the image has {count:,} bytes; at most {self.max_bytes:,} are taken"
+        if self.max_memory_bytes is not None and count <= MAX_BYTES:
+            raise ImageMemoryError(f"{told} with so little memory: send a smaller one, or give more memory")
+        raise ImageError(told)
 
     def check_size(self, size_wh: tuple[int, int]) -> None:
         """Raise ``ImageError`` where a picture of this width and height has too many pixels, or none."""
@@ -39,10 +43,10 @@ class ImageLimits:
             raise ImageError(f"the image has {width} x {height} pixels; at most {self.max_pixels:,} are taken")
 
     def check_memory(self, size_wh: tuple[int, int], needed_bytes: int) -> None:
-        """Raise ``ImageError`` where to decode a picture of this size takes more memory than there is for it."""
+        """Raise ``ImageMemoryError`` where to decode a picture of this size takes more memory than there is."""
         if self.max_memory_bytes is not None and needed_bytes > self.max_memory_bytes:
             width, height = size_wh
-            raise ImageError(
+            raise ImageMemoryError(
                 f"to decode the image of {width} x {height} pixels takes {_mb(needed_bytes)} MB of memory, and there "
                 f"are {_mb(self.max_memory_bytes)} for it: send a smaller one, or give more memory"
             )

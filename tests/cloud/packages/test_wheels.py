@@ -120,12 +120,12 @@ def test_another_file_of_the_same_name_is_refused(index: Wheel, tmp_path: Path):
 
 def test_a_wheel_that_is_nowhere_is_named(index: Wheel, tmp_path: Path):
     (tmp_path / "index" / index.file).unlink()
-    with pytest.raises(PackageError, match="pip can't fetch the function's packages: ERROR: .*tiny"):
+    with pytest.raises(PackageError, match=r"pip can't fetch the function's packages: ERROR: .*tiny"):
         fetch(index)
 
 
 def test_a_cache_that_cannot_be_written_says_what_to_set(index: Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(PackageError, match="can't be written .*: set XDG_CACHE_HOME"):
+    with pytest.raises(PackageError, match=r"can't be written .*: set XDG_CACHE_HOME"):
         fetch(index)

@@ -16,7 +16,7 @@ from lookout.apps.server import deepstack, detection, documentation, logs, open_
 from lookout.apps.server.problems import Reply, failure, problem
 from lookout.apps.server.service import Service
 from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID
-from lookout.errors import LookoutError
+from lookout.errors import ImageError, LookoutError
 
 _log = logs.logger(__name__)
 
@@ -58,7 +58,8 @@ def _handle_errors(app: Flask, service: Service) -> None:
         if error.http_status >= 500:
             return fail(error)
         service.metrics.count_error(type(error).__name__)
-        return _response(problem(error.http_status, str(error)))
+        more = {"kind": type(error).__name__} if isinstance(error, ImageError) else {}
+        return _response(problem(error.http_status, str(error), (), **more))
 
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> Response:

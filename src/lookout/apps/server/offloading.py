@@ -12,6 +12,7 @@ from lookout.executions.protocol import Answer
 
 if TYPE_CHECKING:
     from lookout.cloud.items import Outcome
+    from lookout.executions.lost import Lost
 
 OffloadName = Literal["remote", "direct"]
 NAMES: tuple[OffloadName, ...] = get_args(OffloadName)
@@ -38,6 +39,10 @@ class Offloading(Protocol):
 
     def new_upload(self) -> Upload:
         """Leave for a client to upload one image, for a quarter of an hour."""
+        ...
+
+    def where(self, upload_id: str) -> Lost:
+        """How far an uploaded image came that has no result yet."""
         ...
 
     def result(self, upload_id: str, wait_s: float = 0) -> Outcome | None:

@@ -29,12 +29,18 @@ def problem(status: int, detail: str, headers: Iterable[tuple[str, str]] = (), *
 
 
 # All that a client is told of what went wrong behind the server: the rest may name what is not theirs to know.
-_FAILED = {500: "the server failed", 502: "the cloud failed", 504: "the cloud gave no answer in time"}
+_FAILED = {
+    500: "the server failed",
+    502: "the cloud failed",
+    503: "the cloud has too much to do: try again in 1 s",
+    504: "the cloud gave no answer in time",
+}
 
 
 def failure(status: int, error_id: str) -> Reply:
     """The reply that tells of a fault of ours, by its id alone."""
-    return problem(status, f"{_FAILED[status]}; the server's log tells more under {error_id}")
+    headers = [("Retry-After", "1")] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+    return problem(status, f"{_FAILED[status]}; the server's log tells more under {error_id}", headers)
 
 
 # What clients of others' protocols look for in an error, beside what stands in a problem document.

@@ -54,6 +54,7 @@ class ProblemDocument(TypedDict):
     title: str
     status: int
     detail: Annotated[str, Meta(description="one sentence that says what to do")]
+    kind: NotRequired[Annotated[str, Meta(description="of an image that can't be looked at: the error's class")]]
 
 
 class UploadAnswer(TypedDict):
@@ -67,10 +68,12 @@ class UploadAnswer(TypedDict):
 
 
 class PendingAnswer(TypedDict):
-    """An image that is still worked on."""
+    """An image that is still worked on, or got lost."""
 
     id: str
     status: str
+    stage: NotRequired[Annotated[str, Meta(description="how far it came: not started, running, failing, given up")]]
+    lost: NotRequired[Annotated[bool, Meta(description="no result will come of it, unless it is sent again")]]
 
 
 class HealthAnswer(TypedDict):

@@ -11,8 +11,10 @@ from lookout.cloud.items import Outcome
 from lookout.cloud.stack import Deployment
 from lookout.errors import NoSuchUploadError
 from lookout.executions.direct import DirectExecution
+from lookout.executions.lost import Lost
 from lookout.executions.protocol import Answer, Execution
 from lookout.executions.remote import RemoteExecution
+from lookout.executions.retrying import Retries
 from lookout.images import MAX_BYTES
 
 
@@ -26,7 +28,8 @@ class StackOffloading:
         self._remote = RemoteExecution(account, deployment)
         self._executions: dict[OffloadName, Execution] = {
             "remote": self._remote,
-            "direct": DirectExecution(account, deployment),
+            # Whoever asks is told that the function is busy, and when to ask again: that is theirs to decide.
+            "direct": DirectExecution(account, deployment, Retries(count=0)),
         }
 
     def detect(self, execution: OffloadName, data: bytes) -> Answer:
@@ -45,6 +48,10 @@ class StackOffloading:
                 ExpiresIn=UPLOAD_LIFETIME_S,
             )
         return Upload(upload_id, post["url"], post["fields"])
+
+    def where(self, upload_id: str) -> Lost:
+        """See ``Offloading``."""
+        return self._remote.where(_key(upload_id))
 
     def result(self, upload_id: str, wait_s: float = 0) -> Outcome | None:
         """See ``Offloading``."""

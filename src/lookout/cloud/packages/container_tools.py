@@ -20,6 +20,7 @@ from lookout.cloud.packages.wheels import Say
 from lookout.errors import PackageError
 
 _TOLD_LINES = 12
+_CHECK_S = 30.0  # a daemon may hang
 
 Which = Callable[[str], str | None]
 
@@ -63,7 +64,7 @@ class ContainerTool:
 TOOLS = (
     ContainerTool(
         "docker",
-        checks=(("info",), ("buildx", "version")),
+        checks=(("version",), ("buildx", "version")),
         build=("buildx", "build", "--load", "--provenance=false", "--sbom=false"),
     ),
     ContainerTool("podman", checks=(("info",),), build=("build", "--format", "docker"), has_auth_file=True),
@@ -86,7 +87,7 @@ def faults(which: Which = shutil.which) -> dict[str, str]:
 def fault(tool: ContainerTool) -> str | None:
     """Why an installed tool can't build, such as a daemon that does not run; None where it can."""
     for check in tool.checks:
-        status, output = _run([tool.name, *check])
+        status, output = _run([tool.name, *check], timeout_s=_CHECK_S)
         if status:
             return _last_line(output)
     return None
@@ -156,7 +157,10 @@ def _run_or_raise(
 
 
 def _run(
-    command: Sequence[str], variables: Mapping[str, str] | None = None, password: str | None = None
+    command: Sequence[str],
+    variables: Mapping[str, str] | None = None,
+    password: str | None = None,
+    timeout_s: float | None = None,
 ) -> tuple[int, str]:
     """A program's exit status and all that it says."""
     try:
@@ -168,10 +172,13 @@ def _run(
             encoding="utf-8",
             errors="replace",
             env={**os.environ, **(variables or {})},
+            timeout=timeout_s,
             check=False,
         )
     except OSError as error:
         return 1, f"it can't be started ({error.strerror})"
+    except subprocess.TimeoutExpired:
+        return 1, f"it does not answer within {timeout_s:.0f} s"
     return done.returncode, done.stdout
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -21,10 +23,12 @@ from lookout.cloud.packages.wheels import Say
 from lookout.cloud.packages.zip_package import build_zip
 from lookout.cloud.template import Code
 from lookout.errors import PackageError, UsageError
+from lookout.models.store import cache_folder
 
 Kind = Literal["image", "zip"]
 
 _MIB = 1 << 20
+_TRANSFER = TransferConfig(max_concurrency=4)
 
 
 def choose_kind(which: Which = shutil.which) -> Kind:
@@ -84,19 +88,15 @@ def _provide_zip(account: Account, recipe: Recipe, bucket: str, say: Say) -> str
     if _is_there(account, bucket, key):
         say("The function's zip is there already.")
         return key
-    with tempfile.TemporaryDirectory(prefix="lookout-package-") as folder:
+    with _workplace() as folder:
         say(f"Building the function's zip: {recipe.engine}, Python {recipe.python}, {recipe.architecture} ...")
-        package = build_zip(recipe, Path(folder), say)
+        package = build_zip(recipe, folder, say)
         sizes = f"{package.size_bytes / _MIB:.0f} MB, {package.unpacked_bytes / _MIB:.0f} unpacked"
         say(f"Uploading it ({sizes}) to {bucket} ...")
         with aws_errors(f"uploading the function's zip to {bucket}"):
-            account.s3.upload_file(
-                str(package.path),
-                bucket,
-                key,
-                ExtraArgs={"ContentType": "application/zip", "Metadata": {"sha256": package.sha256}},
-                Config=TransferConfig(max_concurrency=4),
-            )
+            described = {"ContentType": "application/zip", "Metadata": {"sha256": package.sha256}}
+            with package.path.open("rb") as file:
+                account.s3.upload_fileobj(file, bucket, key, ExtraArgs=described, Config=_TRANSFER)
     return key
 
 
@@ -118,9 +118,9 @@ def _provide_image(account: Account, recipe: Recipe, repository_uri: str, say: S
         return uri
     tool = _tool(which)
     image, platform = f"{repository_uri}:{tag}", image_platform(recipe)
-    with tempfile.TemporaryDirectory(prefix="lookout-image-") as folder:
-        write_context(recipe, Path(folder), say)
-        build_image(tool, image, platform, base_image(recipe), Path(folder), say)
+    with _workplace() as folder:
+        write_context(recipe, folder, say)
+        build_image(tool, image, platform, base_image(recipe), folder, say)
     try:
         push_image(tool, image, platform, registry.password(account), say)
     except PackageError:
@@ -132,6 +132,22 @@ def _provide_image(account: Account, recipe: Recipe, repository_uri: str, say: S
     if uri is None:
         raise PackageError(f"{tool.name} pushed the image, but it is not in {repository_uri}: is that its registry?")
     return uri
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder for a package, beside the wheels.
+
+    ``/tmp`` may be in memory; and of a container tool's virtual machine only the user's home is sure to be seen.
+    """
+    parent = cache_folder() / "packages"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=parent)
+    except OSError as error:
+        raise PackageError(f"the cache {parent} can't be written ({error.strerror}): set XDG_CACHE_HOME") from error
+    with folder as name:
+        yield Path(name)
 
 
 def _tool(which: Which) -> ContainerTool:

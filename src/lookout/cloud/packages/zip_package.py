@@ -39,7 +39,7 @@ def build_zip(recipe: Recipe, folder: Path, say: Say) -> ZipPackage:
     code = code_members(recipe, say)
     model = [FileMember(name, path) for name, path in model_files(recipe.model_folder).items()]
     members: list[Member] = [*code, *model]
-    unpacked_bytes = check_size(members)
+    unpacked_bytes = check_size(members, recipe)
     if recipe.compiled:
         bytecode = compiled(code)
         compiled_bytes = unpacked_bytes + sum(member.size_bytes for member in bytecode)
@@ -71,17 +71,23 @@ def code_members(recipe: Recipe, say: Say) -> list[Member]:
     return members
 
 
-def check_size(members: Sequence[Member]) -> int:
+def check_size(members: Sequence[Member], recipe: Recipe) -> int:
     """The length of all members, unpacked. Raises ``PackageError`` where Lambda would not take them."""
     unpacked_bytes = sum(member.size_bytes for member in members)
     if unpacked_bytes > MOST_BYTES:
         largest = ", ".join(f"{name} {size_bytes // _MIB}" for name, size_bytes in shares(members).most_common(4))
         raise PackageError(
             f"the zip would have {unpacked_bytes // _MIB} MB unpacked, and Lambda takes {MOST_BYTES // _MIB}; "
-            f"of them {largest}: take --engine opencv or --architecture arm64, which are smaller, "
-            "or --package image, which has room for 10 GB"
+            f"of them {largest}: take {_smaller(recipe)}--package image, which has room for 10 GB"
         )
     return unpacked_bytes
+
+
+def _smaller(recipe: Recipe) -> str:
+    """What makes a smaller zip than this recipe does, to be read before the last remedy."""
+    engine = "" if recipe.engine == "opencv" else "--engine opencv, "
+    has_other = recipe.architecture == "x86_64" and recipe.engine != "openvino"
+    return f"{engine}{'--architecture arm64, ' if has_other else ''}or " if engine or has_other else ""
 
 
 def shares(members: Iterable[Member]) -> Counter[str]:
