@@ -26,7 +26,7 @@ from lookout.cloud.emulator.limits import choose_limiter
 from lookout.cloud.emulator.packages import ISOLATED, Packages
 from lookout.cloud.packages import Recipe, provide, running_recipe
 from lookout.cloud.packages import providing as providing_module
-from lookout.cloud.packages.container_tools import TOOLS, fault
+from lookout.cloud.packages.container_tools import faults, find_tool
 from lookout.cloud.packages.image import write_context
 from lookout.core.selection import Selection
 from lookout.detector import open_detector
@@ -137,35 +137,34 @@ def assert_alike(found: list[dict], expected: list[dict]) -> None:
         assert one["box"] == pytest.approx(other["box"], abs=1)
 
 
-# --- By buildah, which needs no daemon ---
+# --- By the tools that need no daemon ---
 
 
 @pytest.fixture
 def buildah(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
-    """A function that runs buildah, with all that it keeps in a folder of the test's."""
+    """A function that runs buildah; all that it and podman keep is in a folder of the test's."""
     if shutil.which("buildah") is None:
         pytest.skip("buildah is not installed")
     storage = tmp_path / "storage.conf"
     storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n')
-    # The emulator speaks no TLS, which the tool must be told; else it is run as on AWS.
-    wrapper = tmp_path / "bin" / "buildah"
-    wrapper.parent.mkdir()
-    wrapper.write_text(
-        "#!/bin/sh\ncommand=$1; shift\n"
-        'case $command in login|push|from) set -- --tls-verify=false "$@"; esac\n'
-        f'exec {shutil.which("buildah")} $command "$@"\n'
-    )
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    # The emulator speaks no TLS, which tools must be told; else they are run as on AWS.
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("buildah", "podman"):
+        if own := shutil.which(name):
+            (programs / name).write_text(
+                "#!/bin/sh\ncommand=$1; shift\n"
+                'case $command in login|push|from) set -- --tls-verify=false "$@"; esac\n'
+                f'exec {own} $command "$@"\n'
+            )
+            (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(storage))
     monkeypatch.setenv("BUILDAH_ISOLATION", "chroot")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    (tool,) = [tool for tool in TOOLS if tool.name == "buildah"]
-    if reason := fault(tool):
-        pytest.skip(f"buildah does not work here: {reason}")
 
     def run(*arguments: str) -> str:
-        done = subprocess.run([wrapper, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run([programs / "buildah", *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -173,7 +172,9 @@ def buildah(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     run("rm", "--all")
 
 
-def test_buildah_builds_and_pushes_an_image_that_detects(
+@pytest.mark.parametrize("name", ["buildah", "podman"])
+def test_a_tool_builds_and_pushes_an_image_that_detects(
+    name: str,
     buildah: Callable[..., str],
     account: Account,
     variables: dict[str, str],
@@ -181,26 +182,26 @@ def test_buildah_builds_and_pushes_an_image_that_detects(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
+    def only_this(other: str) -> str | None:
+        return shutil.which(name) if other == name else None
+
+    if only_this(name) is None or find_tool(only_this) is None:
+        pytest.skip(f"{name} can't build here: {faults(only_this)[name]}")
     # In the place of AWS's base image one that is empty but for a file; the function is run by this Python.
     (tmp_path / "marker").write_text("base")
     container = buildah("from", "scratch")
     buildah("copy", container, str(tmp_path / "marker"), "/")
     buildah("commit", container, "localhost/base")
-    account.images.create_repository(repositoryName="buildah")
-    address = variables["AWS_ENDPOINT_URL"].removeprefix("http://")
+    account.images.create_repository(repositoryName=f"by-{name}")
+    uri = f"{variables['AWS_ENDPOINT_URL'].removeprefix('http://')}/by-{name}"
     monkeypatch.setattr(providing_module, "check_deployable", lambda recipe: None)  # whichever Python runs the tests
     of_base = replace(recipe, base_image="localhost/base")
     said: list[str] = []
-
-    def only_buildah(name: str) -> str | None:
-        return shutil.which(name) if name == "buildah" else None
-
-    places = {"artifacts": "", "repository_uri": f"{address}/buildah"}
-    code = provide(account, of_base, "image", **places, say=said.append, which=only_buildah)
-    assert re.fullmatch(rf"{address}/buildah@sha256:[0-9a-f]{{64}}", code.image_uri)
-    (image,) = account.images.describe_images(repositoryName="buildah")["imageDetails"]
+    code = provide(account, of_base, "image", artifacts="", repository_uri=uri, say=said.append, which=only_this)
+    assert re.fullmatch(rf"{uri}@sha256:[0-9a-f]{{64}}", code.image_uri)
+    (image,) = account.images.describe_images(repositoryName=f"by-{name}")["imageDetails"]
     assert image["imageManifestMediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
-    assert provide(account, of_base, "image", **places, say=said.append) == code  # no tool is looked for
+    assert provide(account, of_base, "image", artifacts="", repository_uri=uri, say=said.append) == code
     assert said[-1] == "The function's image is there already."
     pulled = buildah("from", "--pull-always", f"docker://{code.image_uri}")
     config = json.loads(buildah("inspect", pulled))["OCIv1"]["config"]
