@@ -20,7 +20,7 @@ from lookout.errors import CloudError, PackageError, UsageError
 
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 PASSWORD = "ministack-auth-token"  # noqa: S105 - opens nothing
-BASE = "public.ecr.aws/lambda/python:3.13"
+BASE = "public.ecr.aws/lambda/python:3.13-arm64"
 
 
 class Repository:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from lookout.cloud.emulator.limits import choose_limiter
 from lookout.cloud.emulator.packages import ISOLATED, Packages
 from lookout.cloud.packages import Recipe, provide, running_recipe
 from lookout.cloud.packages import providing as providing_module
-from lookout.cloud.packages.container_tools import TOOLS, fault
+from lookout.cloud.packages.container_tools import faults, find_tool
 from lookout.cloud.packages.image import write_context
 from lookout.core.selection import Selection
 from lookout.detector import open_detector
@@ -93,30 +92,18 @@ def found_here(recipe: Recipe) -> list[dict]:
 
 
 def follow(context: Path, root: Path) -> list[str]:
-    """Follow a Dockerfile's steps into folders, one a stage, the last of them ``root``; the command that it ends in."""
-    stages: dict[str, Path] = {}
-    lines = (context / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    """Follow a Dockerfile's steps into a folder that is not there yet; the command that it ends in."""
     command: list[str] = []
-    stage = root
-    for line in (line for line in lines if line and not line.startswith("#")):
+    for line in (context / "Dockerfile").read_text().splitlines():
         instruction, _, rest = line.partition(" ")
-        words = shlex.split(rest)
         match instruction:
-            case "ARG":
+            case "" | "#" | "ARG":
                 pass
             case "FROM":
-                name = words[-1] if "AS" in words else ""
-                stage = root if not name else root.parent / f"stage-{name}"
-                stage.mkdir()
-                stages[name] = stage
+                root.mkdir()
             case "COPY":
-                start = words.pop(0).removeprefix("--from=") if words[0].startswith("--from=") else None
-                source = context / words[0] if start is None else stages[start] / words[0].lstrip("/")
-                shutil.copytree(source, stage / words[1].lstrip("/"))
-            case "RUN":
-                inside = [re.sub("^/var/", f"{stage}/var/", word) for word in words]
-                assert inside[0] == "python3"
-                subprocess.run([sys.executable, *inside[1:]], check=True)
+                source, target = rest.split()
+                shutil.copytree(context / source, root / target.lstrip("/"))
             case "CMD":
                 command = json.loads(rest)
             case _:
@@ -129,7 +116,8 @@ def test_the_context_has_what_the_image_needs_and_all_may_read_it(context: Path)
     assert {path.name for path in (context / "model").iterdir()} == {"model.json", "network.onnx"}
     modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in context.rglob("*")}
     assert modes == {True: 0o755, False: 0o644}
-    assert not list((context / "task").rglob("*.pyc"))
+    sources = list((context / "task").rglob("*.py"))
+    assert len(list((context / "task").rglob("*.pyc"))) == len(sources) > 100
 
 
 def test_the_dockerfiles_steps_in_an_empty_root_make_a_function_that_detects(
@@ -137,9 +125,6 @@ def test_the_dockerfiles_steps_in_an_empty_root_make_a_function_that_detects(
 ):
     root = tmp_path / "root"
     assert follow(context, root) == ["lookout.apps.handler.handle"]
-    task = root / "var" / "task"
-    sources = list(task.rglob("*.py"))
-    assert len(list(task.rglob("*.pyc"))) == len(sources) > 100
     found = detect(root, tmp_path)
     assert len(found) > 3
     assert_alike(found, found_here(recipe))
@@ -152,35 +137,34 @@ def assert_alike(found: list[dict], expected: list[dict]) -> None:
         assert one["box"] == pytest.approx(other["box"], abs=1)
 
 
-# --- By buildah, which needs no daemon ---
+# --- By the tools that need no daemon ---
 
 
 @pytest.fixture
 def buildah(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
-    """A function that runs buildah, with all that it keeps in a folder of the test's."""
+    """A function that runs buildah; all that it and podman keep is in a folder of the test's."""
     if shutil.which("buildah") is None:
         pytest.skip("buildah is not installed")
     storage = tmp_path / "storage.conf"
     storage.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/graph"\nrunroot = "{tmp_path}/run"\n')
-    # The emulator speaks no TLS, which the tool must be told; else it is run as on AWS.
-    wrapper = tmp_path / "bin" / "buildah"
-    wrapper.parent.mkdir()
-    wrapper.write_text(
-        "#!/bin/sh\ncommand=$1; shift\n"
-        'case $command in login|push|from) set -- --tls-verify=false "$@"; esac\n'
-        f'exec {shutil.which("buildah")} $command "$@"\n'
-    )
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    # The emulator speaks no TLS, which tools must be told; else they are run as on AWS.
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("buildah", "podman"):
+        if own := shutil.which(name):
+            (programs / name).write_text(
+                "#!/bin/sh\ncommand=$1; shift\n"
+                'case $command in login|push|from) set -- --tls-verify=false "$@"; esac\n'
+                f'exec {own} $command "$@"\n'
+            )
+            (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(storage))
     monkeypatch.setenv("BUILDAH_ISOLATION", "chroot")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    (tool,) = [tool for tool in TOOLS if tool.name == "buildah"]
-    if reason := fault(tool):
-        pytest.skip(f"buildah does not work here: {reason}")
 
     def run(*arguments: str) -> str:
-        done = subprocess.run([wrapper, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run([programs / "buildah", *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -188,36 +172,9 @@ def buildah(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     run("rm", "--all")
 
 
-def libraries(program: Path) -> set[Path]:
-    """The shared libraries that a program loads, and the loader."""
-    listed = subprocess.run([shutil.which("ldd"), program], capture_output=True, text=True, check=True).stdout
-    return {Path(path) for path in re.findall(r"(/\S+) \(0x", listed)}
-
-
-def make_base(root: Path) -> None:
-    """A root with a shell and this Python, in the place of AWS's base image."""
-    prefix = Path(sys.base_prefix)
-    python = (prefix / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}").resolve()
-    library = Path(os.__file__).parent
-    unwanted = shutil.ignore_patterns("test", "site-packages", "dist-packages", "__pycache__", "idlelib", "*.a")
-    shutil.copytree(library, root / library.relative_to("/"), ignore=unwanted)
-    shell = Path(shutil.which("sh")).resolve()
-    needed = libraries(python) | libraries(shell)
-    for extension in (library / "lib-dynload").glob("*.so"):
-        needed |= libraries(extension)
-    for file in {python, shell, *needed}:
-        target = root / file.relative_to("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target)
-    (root / "usr" / "bin").mkdir(parents=True, exist_ok=True)
-    for link, target in (("bin/sh", shell), ("usr/bin/python3", python)):
-        (root / link).parent.mkdir(parents=True, exist_ok=True)
-        if not (root / link).exists():
-            (root / link).symlink_to(target)
-    (root / "tmp").mkdir(exist_ok=True)
-
-
-def test_buildah_builds_and_pushes_an_image_that_detects(
+@pytest.mark.parametrize("name", ["buildah", "podman"])
+def test_a_tool_builds_and_pushes_an_image_that_detects(
+    name: str,
     buildah: Callable[..., str],
     account: Account,
     variables: dict[str, str],
@@ -225,30 +182,30 @@ def test_buildah_builds_and_pushes_an_image_that_detects(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    base = tmp_path / "base"
-    make_base(base)
+    def only_this(other: str) -> str | None:
+        return shutil.which(name) if other == name else None
+
+    if only_this(name) is None or find_tool(only_this) is None:
+        pytest.skip(f"{name} can't build here: {faults(only_this)[name]}")
+    # In the place of AWS's base image one that is empty but for a file; the function is run by this Python.
+    (tmp_path / "marker").write_text("base")
     container = buildah("from", "scratch")
-    buildah("copy", container, str(base), "/")
-    buildah("config", "--env", "PATH=/usr/bin:/bin", container)
+    buildah("copy", container, str(tmp_path / "marker"), "/")
     buildah("commit", container, "localhost/base")
-    account.images.create_repository(repositoryName="buildah")
-    address = variables["AWS_ENDPOINT_URL"].removeprefix("http://")
+    account.images.create_repository(repositoryName=f"by-{name}")
+    uri = f"{variables['AWS_ENDPOINT_URL'].removeprefix('http://')}/by-{name}"
     monkeypatch.setattr(providing_module, "check_deployable", lambda recipe: None)  # whichever Python runs the tests
     of_base = replace(recipe, base_image="localhost/base")
     said: list[str] = []
-
-    def only_buildah(name: str) -> str | None:
-        return shutil.which(name) if name == "buildah" else None
-
-    places = {"artifacts": "", "repository_uri": f"{address}/buildah"}
-    code = provide(account, of_base, "image", **places, say=said.append, which=only_buildah)
-    assert re.fullmatch(rf"{address}/buildah@sha256:[0-9a-f]{{64}}", code.image_uri)
-    (image,) = account.images.describe_images(repositoryName="buildah")["imageDetails"]
+    code = provide(account, of_base, "image", artifacts="", repository_uri=uri, say=said.append, which=only_this)
+    assert re.fullmatch(rf"{uri}@sha256:[0-9a-f]{{64}}", code.image_uri)
+    (image,) = account.images.describe_images(repositoryName=f"by-{name}")["imageDetails"]
     assert image["imageManifestMediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
-    assert provide(account, of_base, "image", **places, say=said.append) == code  # no tool is looked for
+    assert provide(account, of_base, "image", artifacts="", repository_uri=uri, say=said.append) == code
     assert said[-1] == "The function's image is there already."
     pulled = buildah("from", "--pull-always", f"docker://{code.image_uri}")
     config = json.loads(buildah("inspect", pulled))["OCIv1"]["config"]
     assert config["Cmd"] == ["lookout.apps.handler.handle"]
     root = Path(buildah("mount", pulled))
+    assert (root / "marker").read_text() == "base"
     assert_alike(detect(root, tmp_path), found_here(recipe))

@@ -97,7 +97,7 @@ def build_image(tool: ContainerTool, image: str, platform: str, base: str, folde
     """Build a folder's image. Raises ``PackageError``, after ``say`` was told what the tool said last."""
     say(f"Building the image for {platform} with {tool.name} ...")
     command = tool.build_command(image, platform, base, folder)
-    remedy = f"see whether {tool.name} gets the base image, {base}; a copy can be named in its place"
+    remedy = f"see whether {tool.name} gets the base image, {base}"
     _run_or_raise(command, f"{tool.name} can't build the image", remedy, say)
 
 

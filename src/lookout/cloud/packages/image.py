@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from lookout.cloud.packages.bytecode import compiled
 from lookout.cloud.packages.contents import ZIP_MODEL_FOLDER, model_files
 from lookout.cloud.packages.recipe import Recipe
 from lookout.cloud.packages.wheels import Say
@@ -20,8 +21,11 @@ _PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 
 
 def base_image(recipe: Recipe) -> str:
-    """What the image is built on: AWS's own image of that Python, unless the recipe names another."""
-    return recipe.base_image or f"public.ecr.aws/lambda/python:{recipe.python}"
+    """What the image is built on: AWS's own image of that Python, unless the recipe names another.
+
+    The tag names the processor, too. Else podman and buildah, which keep one image a name, may take one for another.
+    """
+    return recipe.base_image or f"public.ecr.aws/lambda/python:{recipe.python}-{recipe.architecture}"
 
 
 def image_platform(recipe: Recipe) -> str:
@@ -32,6 +36,8 @@ def image_platform(recipe: Recipe) -> str:
 def write_context(recipe: Recipe, folder: Path, say: Say) -> None:
     """Fill a folder with all that the image is built of. Raises as ``build_zip`` does."""
     members = code_members(recipe, say)
+    if recipe.compiled:
+        members += compiled(members)
     try:
         for member in members:
             path = folder / "task" / member.name

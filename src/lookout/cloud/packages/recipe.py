@@ -48,7 +48,7 @@ class Recipe:
 
     @property
     def compiled(self) -> bool:
-        """Whether a zip holds bytecode, which only the Python that it is for can make."""
+        """Whether a package holds bytecode, which only the Python that it is for can make."""
         return self.python == running_python()
 
     def digest(self, kind: str) -> str:
@@ -57,8 +57,8 @@ class Recipe:
         Raises ``ModelError`` and ``UsageError``.
         """
         digest = hashlib.sha256()
-        parts = [kind, self.engine, self.architecture, self.python]
-        parts += [str(self.compiled)] if kind == "zip" else [self.base_image]
+        parts = [kind, self.engine, self.architecture, self.python, str(self.compiled)]
+        parts += [self.base_image] if kind == "image" else []
         parts += [wheel.sha256 for wheel in wanted(self.engine, self.python, self.architecture)]
         files = {**{name: _OWN_FOLDER / name for name in _MAKERS}, **lookout_files(), **model_files(self.model_folder)}
         for name, path in sorted(files.items()):
@@ -75,13 +75,18 @@ def running_python() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def running_architecture() -> str:
+    """The processor of this machine, as Lambda calls it; as it calls itself, where Lambda has none of its kind."""
+    machine = platform.machine().lower()
+    return _MACHINES.get(machine, machine)
+
+
 def running_recipe(model_folder: Path, engine: str) -> Recipe:
     """The recipe for this machine and this Python: what an emulator that runs here can run.
 
     Raises ``UsageError`` where there are no wheels for them.
     """
-    machine = platform.machine().lower()
-    return Recipe(model_folder, engine, _MACHINES.get(machine, machine), running_python())
+    return Recipe(model_folder, engine, running_architecture(), running_python())
 
 
 def deployable_python() -> str:
