@@ -127,6 +127,14 @@ def test_a_month_is_told_part_by_part_with_what_is_not_in_it():
     )
 
 
+def test_small_amounts_are_told_with_more_digits_and_none_as_nothing():
+    lines = list(describe_estimate(monthly(1000, 512, 370)))
+    assert "  duration                   $0.0031  185 GB-s" in lines
+    assert "  table written              $0.0006  1,000 write units" in lines
+    (tiny,) = (line for line in describe_estimate(monthly(10, 512, 370)) if "table written" in line)
+    assert "less than $0.0001" in tiny
+
+
 def test_nothing_has_no_parts():
     (line,) = describe_estimate(Estimate((), (), Prices()))
     assert line.startswith("Prices: ")

@@ -40,16 +40,19 @@ def dollars(amount: float) -> str:
 def describe_estimate(estimate: Estimate) -> Iterator[str]:
     """The parts of a cost, and what a reader must know to read it rightly; a line each."""
     parts = [part for part in estimate.parts if part.dollars]
-    yield from _lines(parts)
+    yield from _lines(parts, decimals=2 if estimate.dollars >= 10 else 4)
     if any(part.dollars for part in estimate.free):
         yield f"Lambda's free tier, if nothing else uses it, takes off {dollars(estimate.dollars_saved)}."
     prices = estimate.prices
     yield f"Prices: {prices.region}, {prices.as_of}. Not in it: {', '.join(prices.unpriced)}."
 
 
-def _lines(parts: Sequence[Part]) -> Iterator[str]:
+def _lines(parts: Sequence[Part], decimals: int) -> Iterator[str]:
+    """Amounts below each other, so with as many digits in each; what would look like nothing is told in words."""
     names = max((len(part.name) for part in parts), default=0)
-    amounts = [dollars(part.dollars) for part in parts]
+    amounts = [
+        f"${part.dollars:,.{decimals}f}" if round(part.dollars, decimals) else dollars(part.dollars) for part in parts
+    ]
     widest = max(map(len, amounts), default=0)
     for part, amount in zip(parts, amounts, strict=True):
         yield f"  {part.name:{names}}  {amount:>{widest}}  {_quantity(part)}"

@@ -93,11 +93,16 @@ def presence(account: Account, resource: Resource) -> Presence:
         try:
             return Presence.HERE if ask(account, resource.name) else Presence.ABSENT
         except ClientError as error:
-            if error_code(error) in _ABSENT:
+            if means_absent(error):
                 return Presence.ABSENT
             if resource.kind == "AWS::S3::Bucket" and error_code(error) in _ELSEWHERE:
                 return Presence.ELSEWHERE
             raise
+
+
+def means_absent(error: ClientError) -> bool:
+    """Whether a service says that there is nothing of that name."""
+    return error_code(error) in _ABSENT
 
 
 def refuse_taken_names(account: Account, names: Names, made: Mapping[str, str] | None = None) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from lookout.cloud import presence
 from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.preflight.check import was_denied
@@ -42,6 +44,9 @@ class _Found:
     messages: int | None = None
 
 
+_GONE = _Found(MISSING, "it was deleted by another way than its stack")
+
+
 def look_at_resource(account: Account, summary: StackResourceSummaryTypeDef) -> StackResource:
     """A resource that CloudFormation knows, asked for at its own service. Raises ``CloudError``."""
     kind, name, status = summary["ResourceType"], summary.get("PhysicalResourceId", ""), summary["ResourceStatus"]
@@ -55,15 +60,17 @@ def look_at_resource(account: Account, summary: StackResourceSummaryTypeDef) -> 
 
 
 def _look(account: Account, resource: presence.Resource) -> _Found:
+    look = _LOOKS.get(resource.kind)
     try:
-        if presence.presence(account, resource) is not Presence.HERE:
-            return _Found(MISSING, "it was deleted by another way than its stack")
-        detail = _DETAILS.get(resource.kind)
-        with aws_errors(f"looking at {resource.described()}"):
-            return detail(account, resource.name) if detail else _Found(_PRESENT)
+        if look:
+            with aws_errors(f"looking at {resource.described()}"):
+                return look(account, resource.name)
+        return _Found(_PRESENT) if presence.presence(account, resource) is Presence.HERE else _GONE
     except CloudError as error:
         if was_denied(error):
             return _Found(_HIDDEN)
+        if isinstance(error.__cause__, ClientError) and presence.means_absent(error.__cause__):
+            return _GONE
         raise
 
 
@@ -93,11 +100,12 @@ def _queue(account: Account, url: str) -> _Found:
 
 
 def _alarm(account: Account, name: str) -> _Found:
-    (alarm,) = account.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return _Found(alarm.get("StateValue", _PRESENT))
+    alarms = account.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return _Found(alarms[0].get("StateValue", _PRESENT)) if alarms else _GONE
 
 
-_DETAILS: Mapping[str, Callable[[Account, str], _Found]] = {
+# What tells more than that it is there.
+_LOOKS: Mapping[str, Callable[[Account, str], _Found]] = {
     "AWS::Lambda::Function": _function,
     "AWS::DynamoDB::Table": _table,
     "AWS::SQS::Queue": _queue,
@@ -105,4 +113,4 @@ _DETAILS: Mapping[str, Callable[[Account, str], _Found]] = {
 }
 
 # All else is there together with one of these.
-_ASKED = {*_DETAILS, "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::ECR::Repository", "AWS::IAM::Role"}
+_ASKED = {*_LOOKS, "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::ECR::Repository", "AWS::IAM::Role"}
