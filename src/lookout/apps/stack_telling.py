@@ -65,17 +65,19 @@ class Telling:
         self._show_work(event)
 
     def ask(self, question: str) -> None:
-        """Go on only where the answer is yes. Raises ``UsageError`` where nobody is there to give one."""
+        """Go on only where the answer is yes. Raises ``Abort``; ``UsageError`` where nobody is there to give one."""
         if self._yes:
             return
         self._hide_work()
         try:
-            click.confirm(printable(question), abort=True, err=True)
+            agreed = click.confirm(printable(question), err=True)
         except click.Abort as error:
             if sys.stdin is not None and sys.stdin.isatty():
                 raise
             click.echo(err=True)
             raise UsageError("nobody is there to answer: say --yes, or run it in a terminal") from error
+        if not agreed:
+            raise click.Abort
 
     def _show_work(self, event: Event) -> None:
         if event.of_stack and not event.status.endswith("_IN_PROGRESS"):

@@ -201,8 +201,10 @@ def test_images_are_deleted_a_hundred_at_a_time(account: Account):
     images = account.images
     images.create_repository(repositoryName="rr")
     for number in range(105):
-        manifest = f'{{"schemaVersion": 2, "mediaType": "{MANIFEST}", "config": {{"digest": "sha256:{number:064}"}}, "layers": []}}'
-        images.put_image(repositoryName="rr", imageManifest=manifest, imageTag=str(number))
+        manifest = f'{{"schemaVersion": 2, "mediaType": "{MANIFEST}", "layers": [], "config": {{"size": {number}}}}}'
+        images.put_image(
+            repositoryName="rr", imageManifest=manifest, imageTag=str(number), imageDigest=f"sha256:{number:064}"
+        )
     empty(account, Resource("Repository", "AWS::ECR::Repository", "rr"), lambda _words: None)
     images.delete_repository(repositoryName="rr")  # refuses what holds images
 
