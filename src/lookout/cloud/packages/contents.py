@@ -1,8 +1,8 @@
 """Which files go into a package: the handler's part of Lookout, what it needs of each wheel, and the model.
 
-boto3 is not among them: Lambda's Python runtime has it, and so has the base image. It would add 27 MB to a package whose
-room is short, and AWS may update its own under us without harm: the handler makes two calls, with arguments that have
-been the same for years.
+boto3 is not among them: Lambda's Python runtime has it, and so has the base image. It would add 27 MB to a package
+whose room is short, and AWS may update its own under us without harm: the handler makes two calls, with arguments that
+have been the same for years.
 """
 
 from __future__ import annotations
