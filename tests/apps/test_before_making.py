@@ -42,14 +42,16 @@ def look(monkeypatch: pytest.MonkeyPatch, *checks: Check, wanted: Wanted = IMAGE
 
 
 def test_warnings_are_said_and_stop_nothing(monkeypatch: pytest.MonkeyPatch):
-    assert look(monkeypatch, OK, WARNING)[0] == ["Warning (concurrency): 10 at once; ask for more"]
+    assert look(monkeypatch, OK, WARNING, wanted=Wanted(SETTINGS))[0] == [
+        "Warning (concurrency): 10 at once; ask for more"
+    ]
 
 
 def test_what_failed_stops_it(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(StackError, match="nothing was made, as a check failed"):
-        look(monkeypatch, OK, WARNING, FAILED)
+        look(monkeypatch, OK, WARNING, FAILED, wanted=Wanted(SETTINGS))
     with pytest.raises(StackError, match="nothing was made, as 2 checks failed"):
-        look(monkeypatch, FAILED, FAILED)
+        look(monkeypatch, FAILED, FAILED, wanted=Wanted(SETTINGS))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from lookout.cloud.log_reader import LogLine
 from lookout.cloud.reports import Invocation
 from lookout.cloud.resources import StackResource
 from lookout.cloud.status import StackStatus
-from lookout.comparison.costs import Estimate, Prices, monthly, so_far
+from lookout.comparison.costs import Estimate, monthly, so_far
+from lookout.comparison.prices import Prices
 from lookout.errors import UsageError
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)

@@ -6,17 +6,8 @@ import json
 
 import pytest
 
-from lookout.comparison.costs import (
-    PRICES,
-    Estimate,
-    Prices,
-    Workload,
-    assumed_duration_ms,
-    function_parts,
-    monthly,
-    read_prices,
-    transfer_parts,
-)
+from lookout.comparison.costs import Estimate, Workload, assumed_duration_ms, function_parts, monthly, transfer_parts
+from lookout.comparison.prices import PRICES, Prices, read_prices
 from lookout.errors import UsageError
 
 

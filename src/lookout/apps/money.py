@@ -7,7 +7,8 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lookout.comparison.costs import PRICES, Estimate, Part, Prices, read_prices
+from lookout.comparison.costs import Estimate, Part
+from lookout.comparison.prices import PRICES, Prices, read_prices
 from lookout.errors import UsageError
 
 

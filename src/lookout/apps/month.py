@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lookout.apps.money import describe_estimate, dollars
 from lookout.cloud.figures import look_at_activity, month_of
-from lookout.comparison.costs import Estimate, Prices, assumed_duration_ms, monthly
+from lookout.comparison.costs import Estimate, assumed_duration_ms, monthly
+from lookout.comparison.prices import Prices
 
 if TYPE_CHECKING:
     from lookout.cloud.account import Account

@@ -105,7 +105,7 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
 @options.as_json
 @options.yes
 def down(names: Names, *, as_json: bool, yes: bool) -> None:
-    """Delete the stack, with all its images and results, and look for what stays.
+    """Delete the stack with all it holds, and say what stays.
 
     It ends with status 1 where anything of the stack stays, and says what and why.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lookout.cloud.account import Account
     from lookout.cloud.log_reader import LogLine
     from lookout.cloud.status import StackStatus
-    from lookout.comparison.costs import Prices
+    from lookout.comparison.prices import Prices
 
 _SINCE = re.compile(r"(\d{1,6})\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from lookout.comparison.prices import PRICES, Architecture, Prices
 from lookout.errors import UsageError
-
-Architecture = Literal["x86_64", "arm64"]
 
 _KB, _GB = 1024, 1024**3
 _DAYS_A_MONTH = 365 / 12
@@ -25,47 +23,6 @@ _DAYS_A_MONTH = 365 / 12
 # What YOLOv3-tiny at 416 x 416 took at 512 MB, read once (OpenCV 5 from ONNX, one thread; measured on a 2-core AMD EPYC
 # under that function's share of CPU), and from where on more memory brings this one thread no more CPU.
 _MEASURED_MS, _MEASURED_MB, _ONE_VCPU_MB = 370.0, 512, 1769
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Dollars, in one region, as of a date. None: not known, so that it is in no sum.
-
-    Lambda's GB-seconds by architecture and requests, with what is free of them each month; S3's requests and storage;
-    DynamoDB's write units (1 KB) and read units (4 KB) on demand.
-    """
-
-    region: str = "us-east-1"
-    as_of: str = "2026-05"
-    x86_64_gb_second: float = 0.0000166667
-    arm64_gb_second: float = 0.0000133334
-    million_invocations: float = 0.20
-    free_invocations: float = 1_000_000
-    free_gb_seconds: float = 400_000
-    thousand_puts: float = 0.005
-    thousand_gets: float = 0.0004
-    bucket_gb_month: float = 0.023
-    million_write_units: float = 0.625
-    million_read_units: float = 0.125
-    log_gb: float | None = None
-    repository_gb_month: float | None = None
-    alarm_month: float | None = None
-
-    @property
-    def unpriced(self) -> tuple[str, ...]:
-        """What a stack costs beside what is priced, for people."""
-        lacking = [name for field, name in _OPTIONAL.items() if getattr(self, field) is None]
-        return (*lacking, "the table's storage and backups", "data sent out of AWS")
-
-
-# Prices that the table may lack, and what goes unpriced then.
-_OPTIONAL = {
-    "log_gb": "the function's log",
-    "repository_gb_month": "the image repository's storage",
-    "alarm_month": "the alarm",
-}
-
-_TEXTS = ("region", "as_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +125,6 @@ class Estimate:
         }
 
 
-PRICES = Prices()
-
-
 def assumed_duration_ms(memory_mb: int) -> float:
     """What an image may take in a function that was never measured: by YOLOv3-tiny's figure, and its share of CPU.
 
@@ -216,7 +170,7 @@ def so_far(invocations: int, gb_seconds: float, architecture: Architecture, pric
     >>> round(so_far(1_000_000, 192_500, "x86_64").dollars, 2)
     3.41
     """
-    used = gb_second(architecture, prices)
+    used = prices.gb_second(architecture)
     parts = (
         _per("invocations", invocations, "", prices.million_invocations / 1e6),
         _per("duration and initialisation", gb_seconds, "GB-s", used),
@@ -230,8 +184,8 @@ def function_parts(workload: Workload, prices: Prices = PRICES) -> tuple[Part, .
     logged_gb = workload.images * workload.log_bytes / _GB
     return (
         _per("invocations", workload.images, "", prices.million_invocations / 1e6),
-        _per("duration", warm, "GB-s", gb_second(workload.architecture, prices)),
-        _per("initialisation", workload.init_gb_seconds, "GB-s", gb_second(workload.architecture, prices)),
+        _per("duration", warm, "GB-s", prices.gb_second(workload.architecture)),
+        _per("initialisation", workload.init_gb_seconds, "GB-s", prices.gb_second(workload.architecture)),
         *(() if prices.log_gb is None else (_per("log", logged_gb, "GB", prices.log_gb),)),
     )
 
@@ -253,38 +207,6 @@ def free_parts(workload: Workload, prices: Prices = PRICES) -> tuple[Part, ...]:
     return _free(workload.images, workload.gb_seconds, workload.architecture, prices)
 
 
-def gb_second(architecture: Architecture, prices: Prices = PRICES) -> float:
-    """Dollars for one GB of memory, one second long."""
-    return prices.arm64_gb_second if architecture == "arm64" else prices.x86_64_gb_second
-
-
-def read_prices(document: object, source: str) -> Prices:
-    """Prices with those that a document names in place of ours. Raises ``UsageError`` for what is no price.
-
-    >>> read_prices({"region": "eu-central-1", "as_of": "2026-11", "thousand_puts": 0.0054}, "a file").thousand_puts
-    0.0054
-    """
-    if not isinstance(document, Mapping):
-        raise UsageError(f"{source} must hold prices by name, such as x86_64_gb_second")
-    known = [field.name for field in dataclasses.fields(Prices)]
-    if unknown := [str(name) for name in document if name not in known]:
-        raise UsageError(f"{source} names {', '.join(unknown)}, and the prices are {', '.join(known)}")
-    if not document.keys() >= set(_TEXTS):
-        raise UsageError(f"{source} must say whose prices these are: region, and as_of (a date)")
-    return Prices(**{name: _checked(name, value, source) for name, value in document.items()})
-
-
-def _checked(name: str, value: object, source: str) -> Any:
-    if name in _TEXTS:
-        if not isinstance(value, str) or not value:
-            raise UsageError(f"{source}: {name} must be a text")
-        return value
-    # True is a number to Python.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise UsageError(f"{source}: {name} must be a number of dollars, or of what is free, not below zero")
-    return float(value)
-
-
 def _kept_parts(
     workload: Workload, expire_days: float | None, repository_bytes: float, prices: Prices
 ) -> tuple[Part, ...]:
@@ -303,7 +225,7 @@ def _free(invocations: float, gb_seconds: float, architecture: Architecture, pri
     used = min(gb_seconds, prices.free_gb_seconds)
     return (
         _per("invocations", min(invocations, prices.free_invocations), "", prices.million_invocations / 1e6),
-        _per("duration and initialisation", used, "GB-s", gb_second(architecture, prices)),
+        _per("duration and initialisation", used, "GB-s", prices.gb_second(architecture)),
     )
 
 
