@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lookout.cloud.planning import Phase, Plan
     from lookout.cloud.removing import Removal
 
+# The more that may be lost, the further behind.
 _STYLES = {"add": "green", "change": "yellow", "replace": "bold red", "remove": "bold red"}
 
 
@@ -58,7 +59,8 @@ class Telling:
     def tell(self, event: Event) -> None:
         """What CloudFormation did. What it only began is shown while it lasts, on a terminal."""
         if event.status.endswith("_IN_PROGRESS"):
-            self._at_work[event.resource] = None
+            if not event.of_stack:
+                self._at_work[event.resource] = None
         else:
             self._at_work.pop(event.resource, None)
             self._console.print(_event_line(event), soft_wrap=True)
@@ -143,18 +145,28 @@ def _all_changes(plan: Plan) -> Iterator[Change]:
 
 
 def _phase_table(phase: Phase) -> Table:
-    from lookout.cloud.contents import may_hold
-
+    rows = [_change_row(change) for change in sorted(phase.changes, key=_weight)]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in ("", "Resource", "Type"):
         table.add_column(name, no_wrap=True)
-    table.add_column("What changes")
-    for change in phase.changes:
-        perhaps = ["perhaps replaced"] if change.may_replace and may_hold(change.kind) else []
-        details = [*map(printable, change.details), *perhaps]
-        cells = (change.resource, change.kind.removeprefix("AWS::"), ", ".join(details))
-        table.add_row(Text(str(change.action), _STYLES[change.action]), *map(Text, map(printable, cells)))
+    if any(row[-1] for row in rows):
+        table.add_column("What changes")
+    for action, *cells in rows:
+        table.add_row(Text(action, _STYLES[action]), *map(Text, cells[: len(table.columns) - 1]))
     return table
+
+
+def _weight(change: Change) -> tuple[int, str]:
+    """What loses something stands first."""
+    return -list(_STYLES).index(change.action), change.resource
+
+
+def _change_row(change: Change) -> tuple[str, ...]:
+    from lookout.cloud.contents import may_hold
+
+    perhaps = ["perhaps replaced"] if change.may_replace and may_hold(change.kind) else []
+    details = ", ".join([*change.details, *perhaps])
+    return str(change.action), *map(printable, (change.resource, change.kind.removeprefix("AWS::"), details))
 
 
 def print_removal(removal: Removal, stack: str, place: str) -> None:

@@ -92,6 +92,7 @@ class Deploying:
                 return Outcome(is_new=True)
         wanted = self._settings
         if wanted.code == Code() and provide is not None:
+            state = self._with_place_for_package(state)
             self.stage = Stage.PACKAGING
             wanted = replace(wanted, code=provide(state))
         if switches_package(state, wanted):
@@ -143,6 +144,13 @@ class Deploying:
                     )
                 case _:
                     return state
+
+    def _with_place_for_package(self, state: StackState) -> StackState:
+        """A stack that a Lookout made which did not package yet gets what it lacks for that; its function stays."""
+        if "Artifacts" in state.outputs:
+            return state
+        self._change(replace(self._settings, code=Code(image_uri=state.parameters.get("ImageUri", ""))), state)
+        return self._changeable() or state
 
     def _clear(self, state: StackState) -> None:
         """Delete what is left of a stack that was never whole."""

@@ -28,6 +28,7 @@ from lookout.cloud.packages import Recipe, provide, running_recipe
 from lookout.cloud.packages import providing as providing_module
 from lookout.cloud.packages.container_tools import faults, find_tool
 from lookout.cloud.packages.image import write_context
+from lookout.cloud.packages.wheels import wanted
 from lookout.core.selection import Selection
 from lookout.detector import open_detector
 from lookout.errors import UsageError
@@ -36,11 +37,18 @@ from lookout.models.model import Model
 
 
 @pytest.fixture(scope="module")
-def recipe(model_folder: Path, kept_wheels: Path) -> Recipe:
+def engine(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", "opencv")
+
+
+@pytest.fixture(scope="module")
+def recipe(engine: str, model_folder: Path, kept_wheels: Path) -> Recipe:
     try:
-        return running_recipe(model_folder, "opencv")
+        recipe = running_recipe(model_folder, engine)
+        wanted(engine, recipe.python, recipe.architecture)
     except UsageError as error:
         pytest.skip(str(error))
+    return recipe
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,7 @@ def context(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def detect(root: Path, tmp_path: Path) -> list[dict]:
+def detect(root: Path, recipe: Recipe, tmp_path: Path) -> list[dict]:
     """What the function finds that has nothing but an image's files, in the emulator's host."""
     packages = tmp_path / "packages"
     packages.mkdir()
@@ -66,7 +74,7 @@ def detect(root: Path, tmp_path: Path) -> list[dict]:
         timeout_s=60,
         environment={
             "LOOKOUT_MODEL": str(root / "opt" / "model"),
-            "LOOKOUT_ENGINE": "opencv",
+            "LOOKOUT_ENGINE": recipe.engine,
             "LOOKOUT_CONFIDENCE": str(CONFIDENCE),
             "LOOKOUT_IOU": "0.45",
             "LOOKOUT_TABLE": "table",
@@ -87,7 +95,7 @@ def detect(root: Path, tmp_path: Path) -> list[dict]:
 
 
 def found_here(recipe: Recipe) -> list[dict]:
-    detector = open_detector(Model.open(recipe.model_folder), "opencv", threads=1, selection=Selection(CONFIDENCE))
+    detector = open_detector(Model.open(recipe.model_folder), recipe.engine, threads=1, selection=Selection(CONFIDENCE))
     return [found.to_json() for found in detector.detect(make_picture(3)).objects]
 
 
@@ -111,7 +119,8 @@ def follow(context: Path, root: Path) -> list[str]:
     return command
 
 
-def test_the_context_has_what_the_image_needs_and_all_may_read_it(context: Path):
+@pytest.mark.parametrize("engine", ["opencv"], indirect=True, scope="module")
+def test_the_context_has_what_the_image_needs_and_all_may_read_it(engine: str, context: Path):
     assert {path.name for path in context.iterdir()} == {"Dockerfile", "model", "task"}
     assert {path.name for path in (context / "model").iterdir()} == {"model.json", "network.onnx"}
     modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in context.rglob("*")}
@@ -120,12 +129,15 @@ def test_the_context_has_what_the_image_needs_and_all_may_read_it(context: Path)
     assert len(list((context / "task").rglob("*.pyc"))) == len(sources) > 100
 
 
+@pytest.mark.parametrize("engine", ["opencv", "openvino"], indirect=True, scope="module")
 def test_the_dockerfiles_steps_in_an_empty_root_make_a_function_that_detects(
-    context: Path, recipe: Recipe, tmp_path: Path
+    engine: str, context: Path, recipe: Recipe, tmp_path: Path
 ):
+    if engine != "opencv":
+        pytest.importorskip(engine, reason=f"the extra {engine} is not installed")
     root = tmp_path / "root"
     assert follow(context, root) == ["lookout.apps.handler.handle"]
-    found = detect(root, tmp_path)
+    found = detect(root, recipe, tmp_path)
     assert len(found) > 3
     assert_alike(found, found_here(recipe))
 
@@ -208,4 +220,4 @@ def test_a_tool_builds_and_pushes_an_image_that_detects(
     assert config["Cmd"] == ["lookout.apps.handler.handle"]
     root = Path(buildah("mount", pulled))
     assert (root / "marker").read_text() == "base"
-    assert_alike(detect(root, tmp_path), found_here(recipe))
+    assert_alike(detect(root, recipe, tmp_path), found_here(recipe))

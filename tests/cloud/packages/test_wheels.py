@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import re
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from lookout.cloud.packages.recipe import ARCHITECTURES, PYTHONS
 from lookout.cloud.packages.wheels import Wheel, obtain, read_lock, wanted
 from lookout.engines import NAMES as ENGINES
-from lookout.errors import PackageError, UsageError
+from lookout.errors import DISTRIBUTION, PackageError, UsageError
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -46,6 +48,17 @@ def test_the_lock_has_one_version_of_each_and_checksums():
     for wheel in wheels:
         versions.setdefault(wheel.file.split("-")[0], set()).add(wheel.file.split("-")[1])
     assert all(len(found) == 1 for found in versions.values()), versions
+
+
+def test_the_locked_versions_are_those_that_the_package_itself_takes():
+    versions = {wheel.file.split("-")[0]: wheel.file.split("-")[1] for group in read_lock().values() for wheel in group}
+    wanted_here = [Requirement(line) for line in importlib.metadata.requires(DISTRIBUTION)]
+    checked = {}
+    for requirement in wanted_here:
+        name = requirement.name.replace("-", "_")
+        if name in versions and not requirement.url:
+            checked[name] = requirement.specifier.contains(versions[name])
+    assert checked == dict.fromkeys(versions, True)
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 
 pytest.importorskip("ministack", reason="the extra emulator is not installed")
 pytest.importorskip("awslambdaric", reason="the extra emulator is not installed")
 
+from botocore.loaders import create_loader
+
 from helpers.program import Program
 from helpers.stacks import inventory
 from lookout.cloud import changes, deploying
 from lookout.cloud.account import Account, account_of_emulator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_descriptions_once() -> Iterator[None]:
+    """Each session would read AWS's descriptions of its services anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", cache(create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

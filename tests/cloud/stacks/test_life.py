@@ -18,8 +18,8 @@ from lookout.cloud.planning import FIRST, SECOND, plan
 from lookout.cloud.presence import named_resources
 from lookout.cloud.removing import Removing, resources_of
 from lookout.cloud.stack import Stack
-from lookout.cloud.stack_state import StackState
-from lookout.cloud.template import Code, Names
+from lookout.cloud.stack_state import StackState, look
+from lookout.cloud.template import Code, Names, template_body
 from lookout.errors import StackError
 
 ALL = {"stack", "bucket", "table", "function", "log group", "queue", "role", "repository", "alarm"}
@@ -194,6 +194,52 @@ def test_what_holds_nothing_is_replaced_unasked(account: Account):
     Deploying(account, moved, Dialogue(ask=asked.append)).run()
     assert asked == []
     assert Removing(account, moved.names).run().is_complete
+
+
+def test_on_aws_it_is_asked_before_the_first_is_made_and_never_for_settings(account: Account):
+    """The emulator stands for AWS here: nothing of it asks, or is asked, for being an emulator."""
+    aws = replace(account, emulated=False)
+    questions: list[str] = []
+
+    def decline(question: str) -> None:
+        questions.append(question)
+        raise StackError("declined")
+
+    with pytest.raises(StackError, match="declined"):
+        Deploying(aws, settings("asks"), Dialogue(ask=decline), place="AWS account 1, here").run()
+    assert questions == ["Make the stack asks in AWS account 1, here?"]
+    assert of_stack(account, "asks") == set()
+    pauses: list[float] = []
+    agreed = Dialogue(ask=questions.append)
+    assert Deploying(aws, settings("asks"), agreed, sleep=pauses.append).run().is_new
+    assert not Deploying(aws, settings("asks", memory_mb=1024), agreed, sleep=pauses.append).run().nothing_done
+    assert len(questions) == 2
+    assert set(pauses) <= {1.0, 3.0}
+    remove(account, "asks")
+
+
+def test_a_stack_of_a_lookout_that_did_not_package_gets_a_place_for_it(account: Account, use_template):
+    """As a stack from before: no artifact bucket, no tag, an image."""
+    body = template_body()
+    start, end = body.index("\n  Artifacts:\n"), body.index("\n  # --- Where results")
+    old = body[:start] + body[end:]
+    old = old.replace("  Artifacts: { Value: !Ref Artifacts }\n", "").replace(
+        "{ S3Bucket: !Ref Artifacts, S3Key", "{ S3Key"
+    )
+    use_template(old)
+    Deploying(account, settings("older")).run()
+    assert "Artifacts" not in look(account, "older").outputs
+    use_template(body)
+    memories: list[int] = []
+
+    def provide(state: StackState) -> Code:
+        memories.append(memory(account, "older"))  # the function is there meanwhile
+        return zip_of_nothing(state, account)
+
+    Deploying(account, settings("older", code=Code(), memory_mb=1024)).run(provide)
+    assert memories == [1024]
+    assert account.functions.get_function_configuration(FunctionName="older")["PackageType"] == "Zip"
+    remove(account, "older")
 
 
 def push_image(account: Account, repository: str, number: int) -> None:

@@ -79,9 +79,9 @@ class WheelMember:
         return self.info.file_size
 
     def read(self) -> bytes:
-        """See ``Member``."""
-        with zipfile.ZipFile(self.wheel) as archive:
-            return archive.read(self.info)
+        """See ``Member``. Not by ``zipfile``, which would read the wheel's directory for every file."""
+        content = b"".join(self._chunks())
+        return zlib.decompress(content, -zlib.MAX_WBITS) if self.info.compress_type == zipfile.ZIP_DEFLATED else content
 
     def packed(self) -> Packed:
         """See ``Member``."""
