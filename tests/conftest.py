@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +24,16 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def kept_wheels(own_cache: None, pytestconfig: pytest.Config) -> Path:
+    """Wheels stay from one run of the tests to the next; nothing else of the cache does."""
+    kept = pytestconfig.cache.mkdir("wheels")
+    link = Path(os.environ["XDG_CACHE_HOME"], "lookout", "wheels")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(kept)
+    return kept
 
 
 @pytest.fixture(scope="session")

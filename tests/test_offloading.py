@@ -149,7 +149,7 @@ def test_a_stack_goes_with_its_images_and_once_gone_stays_gone(variables: dict[s
     deployment = Stack(account, "other").find()
     account.s3.put_object(Bucket=deployment.bucket, Key="left.jpg", Body=b"x")
     asked = run("stack", "down", "--name", "other", **variables)  # nobody is there to say yes
-    assert asked.returncode == 1
+    assert asked.returncode == 2
     assert run("stack", "down", "--name", "other", "--yes", **variables).returncode == 0
     buckets = [bucket["Name"] for bucket in account.s3.list_buckets()["Buckets"]]
     assert deployment.bucket not in buckets

@@ -150,7 +150,7 @@ class Reception:
         if self.as_json:
             self.progress.say(json.dumps(sample_document(sample)))
         elif sample.error is None:
-            self.progress.say(_line(sample))
+            self.progress.say(sample_line(sample))
         if sample.error is not None:
             self.progress.say(failure_line(sample.image, sample.error), error=True)
         if self.table:
@@ -208,7 +208,8 @@ def sample_document(sample: Sample) -> dict[str, Any]:
     return document if upload_ms is None else {**document, "transfer_time": round(upload_ms, 3)}
 
 
-def _line(sample: Sample) -> str:
+def sample_line(sample: Sample) -> str:
+    """A sample, for people."""
     answer = sample.answer
     if answer is None:
         return failure_line(sample.image, sample.error)
