@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from helpers.world import World, running_world
 
 settings.register_profile("lookout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lookout")
+
+# A shell lets its jobs in the background ignore Ctrl-C, and what they start with them: here it is tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests import ONNX Runtime themselves, too; see lookout/engines/onnx_runtime.py.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

