@@ -116,6 +116,10 @@ def test_a_log_with_nothing_in_it_says_so_and_is_no_failure(world: World):
     assert "Nothing was logged in /aws/lambda/watched within that time" in answer.stderr
 
 
+def test_a_while_may_be_longer_than_there_are_logs(watched: World):
+    assert stack(watched, "logs", "--since", "999999 D").returncode == 0
+
+
 @pytest.mark.parametrize("since", ["", "15", "m", "-1m", "1y", "1.5h", "9999999d"])
 def test_a_while_that_is_none_is_refused(since: str):
     result = CliRunner().invoke(main, ["stack", "logs", "--since", since])

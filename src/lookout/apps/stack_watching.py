@@ -131,7 +131,8 @@ def logs(name: str, since: timedelta, *, follow: bool, as_json: bool) -> None:
 
     account = account_of_environment()
     group = Stack(account, name).find().log_group
-    reader = log_reader.log_reader(account, group, int((time.time() - since.total_seconds()) * 1000))
+    since_ms = max(0, int((time.time() - since.total_seconds()) * 1000))  # there was no log before 1970
+    reader = log_reader.log_reader(account, group, since_ms)
     if not follow:
         if not _show_lines(reader.read(), as_json=as_json):
             click.echo(f"Nothing was logged in {group} within that time: look further back with --since.", err=True)
