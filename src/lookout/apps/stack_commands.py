@@ -121,9 +121,7 @@ def down(names: Names, *, as_json: bool, yes: bool) -> None:
         try:
             removal = Removing(account, names, telling.dialogue(), place=place).run()
         except KeyboardInterrupt:
-            telling.say(
-                f"What was begun goes on: run lookout stack down again to finish the deletion of {names.stack}."
-            )
+            telling.say(f"The deletion of {names.stack} is not finished: run lookout stack down again to finish it.")
             raise
     if as_json:
         console.put(json.dumps({"stack": names.stack, "place": place, **removal.to_json()}))

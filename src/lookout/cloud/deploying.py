@@ -25,7 +25,7 @@ from lookout.cloud.emptying import empty
 from lookout.cloud.following import Follower
 from lookout.cloud.kept_clients import keeping
 from lookout.cloud.presence import Presence, Resource, presence, refuse_taken_names
-from lookout.cloud.reasons import advice, explain
+from lookout.cloud.reasons import after_changing, after_making, explain, hint
 from lookout.cloud.removing import Removing, resources_of
 from lookout.cloud.stack_state import Before, StackState, before_change, look
 from lookout.cloud.template import Code, StackSettings, parameters, tags, template_body
@@ -173,7 +173,7 @@ class Deploying:
         if ended is not None and before_change(ended) is Before.FINISH_ROLLBACK:
             why = explain(follower, self._account.cloudformation, state.id)
             raise StackError(
-                f"the last change of the stack {self._name} can't be taken back: {why}. {_hint(why)}"
+                f"the last change of the stack {self._name} can't be taken back: {why}. {hint(why)}"
                 "Remove the reason and run the same command again, "
                 f"or delete it all with lookout stack down --name {self._name}"
             )
@@ -203,7 +203,7 @@ class Deploying:
         ended = follower.to_rest()
         if ended is None or ended.status != _MADE:
             why = explain(follower, self._account.cloudformation, made["StackId"])
-            raise StackError(f"the stack {self._name} could not be made: {why}. {_hint(why)}{_after_making(ended)}")
+            raise StackError(f"the stack {self._name} could not be made: {why}. {hint(why)}{after_making(ended)}")
         return ended
 
     def _change(self, wanted: StackSettings, state: StackState) -> tuple[Change, ...]:
@@ -234,9 +234,7 @@ class Deploying:
         ended = follower.to_rest()
         if ended is None or ended.status != _CHANGED:
             why = explain(follower, client, planned.stack_id)
-            raise StackError(
-                f"the stack {self._name} could not be changed: {why}. {_hint(why)}{_after_changing(ended)}"
-            )
+            raise StackError(f"the stack {self._name} could not be changed: {why}. {hint(why)}{after_changing(ended)}")
 
     def _overtaken(self) -> StackError:
         return StackError(
@@ -271,32 +269,3 @@ def _settings_in_words(wanted: StackSettings, state: StackState) -> str:
     changed = changed_settings(wanted, state)
     words = [f"{name} {before or 'none'} -> {after or 'none'}" for name, (before, after) in changed.items()]
     return f"({', '.join(words)}) " if words else ""
-
-
-def _hint(why: str) -> str:
-    words = advice(why)
-    return f"{words} " if words else ""
-
-
-def _after_making(ended: StackState | None) -> str:
-    if ended is not None and ended.status in ("ROLLBACK_FAILED", "CREATE_FAILED"):
-        return (
-            f"CloudFormation could not take all of it back: lookout stack down --name {ended.name} deletes what stays"
-        )
-    return "CloudFormation took back all that it had made: remove the reason, and run the same command again"
-
-
-def _after_changing(ended: StackState | None) -> str:
-    if ended is None:
-        return "The stack is gone: somebody deleted it meanwhile"
-    if ended.status == "UPDATE_ROLLBACK_FAILED":
-        return (
-            "CloudFormation could not take the change back either: remove the reason and run the same command again, "
-            f"or delete it all with lookout stack down --name {ended.name}"
-        )
-    if not ended.has_code:
-        return (
-            "The stack is there without its function, as it was before: remove the reason and run the same command "
-            f"again, or take it back with lookout stack down --name {ended.name}"
-        )
-    return "The stack is as it was before: remove the reason, and run the same command again"

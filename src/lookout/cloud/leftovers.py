@@ -15,11 +15,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account
-from lookout.cloud.presence import Presence, Resource, named_resources, presence
+from lookout.cloud.presence import Presence, Resource, is_hidden, named_resources, presence
 from lookout.cloud.template import STACK_TAG, Names
+from lookout.errors import CloudError
 
 # For so long what AWS has deleted may be shown still, and is looked for again.
-_SETTLING_S, _PAUSE_S = 60.0, 5.0
+_SETTLING_S, _PAUSE_S = 90.0, 5.0
 
 _BY_TAG = "it has the stack's tag"
 _BY_RECORD = "it was the stack's"
@@ -71,7 +72,7 @@ def find_leftovers(
 ) -> Search:
     """Look for what stays of a stack that should be gone. ``known``: what it held, with why it may stay.
 
-    What is found is looked for again for a minute, as AWS shows for a while what it has deleted. Raises ``CloudError``.
+    What is found is looked for again for a while, as AWS shows for a while what it has deleted. Raises ``CloudError``.
     """
     waited_s = 0.0
     while True:
@@ -85,23 +86,28 @@ def find_leftovers(
 
 def _search(account: Account, names: Names, known: Mapping[Resource, str]) -> Search:
     found: dict[tuple[str, str], Leftover] = {}
-    unsearched: list[str] = []
+    unsearched: dict[str, str] = {}
 
     def add(leftovers: Iterable[Leftover]) -> None:
         for leftover in leftovers:
             resource = leftover.resource
             key = (resource.kind, resource.name.rpartition("/")[2] if resource.is_queue else resource.name)
-            if key not in found and presence(account, resource) is Presence.HERE:
-                found[key] = leftover
+            try:
+                if key not in found and presence(account, resource) is Presence.HERE:
+                    found[key] = leftover
+            except CloudError as error:
+                if not is_hidden(error):
+                    raise
+                unsearched[resource.described()] = str(error.__cause__)
 
     add(Leftover(resource, why or _BY_RECORD) for resource, why in known.items())
-    for what, look in (("by the stack's tag", _tagged), ("for its role", _roles)):
+    for what, look in (("by the stack's tag", _tagged), ("for its role by its name", _roles)):
         try:
             add(list(look(account, names.stack)))
         except ClientError as error:
-            unsearched.append(f"{what}: {error.response.get('Error', {}).get('Message') or error}")
+            unsearched[what] = error.response.get("Error", {}).get("Message") or str(error)
     add(Leftover(resource, _BY_NAME, is_stacks=False) for resource in _named(account, names))
-    return Search(tuple(found.values()), tuple(unsearched))
+    return Search(tuple(found.values()), tuple(f"{what}: {why}" for what, why in unsearched.items()))
 
 
 def _named(account: Account, names: Names) -> tuple[Resource, ...]:

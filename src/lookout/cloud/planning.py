@@ -113,18 +113,17 @@ def _phases(
     *,
     in_phases: bool,
 ) -> Iterator[Phase]:
-    with change_set(account, settings, state, sleep) as planned:
-        changes = planned.changes
     is_new = state is None or state.only_planned
-    if not (is_new and in_phases) and not (state and switches_package(state, settings)):
-        yield Phase(AT_ONCE, changes)
-        return
-    with change_set(account, replace(settings, code=Code()), state, sleep) as planned:
-        first = planned.changes
-    yield Phase(FIRST, first)
+    with change_set(account, settings, state, sleep) as planned:
+        if not (is_new and in_phases) and not (state and switches_package(state, settings)):
+            yield Phase(AT_ONCE, planned.changes)
+            return
+        # Within the other, which keeps the name of a stack that is only planned.
+        with change_set(account, replace(settings, code=Code()), state, sleep) as foundation:
+            yield Phase(FIRST, foundation.changes)
     # What the first phase adds is there by then, and what it removes is not.
-    done = {change.resource: change.action for change in first}
-    rest = (change for change in changes if done.get(change.resource) is not Action.ADD)
+    done = {change.resource: change.action for change in foundation.changes}
+    rest = (change for change in planned.changes if done.get(change.resource) is not Action.ADD)
     yield Phase(
         SECOND, tuple(_anew(change) if done.get(change.resource) is Action.REMOVE else change for change in rest)
     )

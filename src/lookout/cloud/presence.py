@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors, error_code
 from lookout.cloud.template import Names
-from lookout.errors import StackError
+from lookout.errors import CloudError, StackError
 
 
 class Presence(Enum):
@@ -62,6 +62,8 @@ _ABSENT = {
     "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue",
 }
+# How the services say that whoever asks may not know; S3 says it of what is somebody else's, too.
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 # How S3 says that a bucket is somebody else's, or in another region.
 _ELSEWHERE = {"403", "301", "400"}
 
@@ -105,6 +107,11 @@ def means_absent(error: ClientError) -> bool:
     return error_code(error) in _ABSENT
 
 
+def is_hidden(error: CloudError) -> bool:
+    """Whether whoever asked may not know: an account may let stacks be made by who can't look at each service."""
+    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _DENIED
+
+
 def refuse_taken_names(account: Account, names: Names, made: Mapping[str, str] | None = None) -> None:
     """Raise ``StackError`` where something that is to be made is there, outside of the stack.
 
@@ -114,7 +121,12 @@ def refuse_taken_names(account: Account, names: Names, made: Mapping[str, str] |
     for resource in named_resources(names, account.account_id(), account.region):
         if made is not None and (resource.id not in made or made[resource.id].endswith(resource.name)):
             continue
-        found = presence(account, resource)
+        try:
+            found = presence(account, resource)
+        except CloudError as error:
+            if is_hidden(error):
+                continue  # CloudFormation will say it
+            raise
         if found is Presence.HERE:
             raise StackError(
                 f"{resource.described()} is there already, and belongs to no stack {names.stack}: "

@@ -12,6 +12,8 @@ from lookout.cloud.following import Follower
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
+    from lookout.cloud.stack_state import StackState
+
 # What the reasons of AWS say, in lower case, and what helps; the first that fits.
 _ADVICE = (
     (
@@ -57,6 +59,38 @@ def advice(reason: str) -> str:
     return next((words for pattern, words in _ADVICE if re.search(pattern, text)), "")
 
 
+def hint(why: str) -> str:
+    """``advice`` as a part of a longer text."""
+    words = advice(why)
+    return f"{words} " if words else ""
+
+
+def after_making(ended: StackState | None) -> str:
+    """What is left of a stack that could not be made, and what to do."""
+    if ended is not None and ended.status in ("ROLLBACK_FAILED", "CREATE_FAILED"):
+        return (
+            f"CloudFormation could not take all of it back: lookout stack down --name {ended.name} deletes what stays"
+        )
+    return "CloudFormation took back all that it had made: remove the reason, and run the same command again"
+
+
+def after_changing(ended: StackState | None) -> str:
+    """What is left after a change that could not be made, and what to do."""
+    if ended is None:
+        return "The stack is gone: somebody deleted it meanwhile"
+    if ended.status == "UPDATE_ROLLBACK_FAILED":
+        return (
+            "CloudFormation could not take the change back either: remove the reason and run the same command again, "
+            f"or delete it all with lookout stack down --name {ended.name}"
+        )
+    if not ended.has_code:
+        return (
+            "The stack is there without its function, as it was before: remove the reason and run the same command "
+            f"again, or take it back with lookout stack down --name {ended.name}"
+        )
+    return "The stack is as it was before: remove the reason, and run the same command again"
+
+
 def explain(follower: Follower, client: CloudFormationClient, stack_id: str) -> str:
     """What failed first of what a follower saw, in words: the resource and the reason."""
     first = follower.first_failure()
@@ -64,7 +98,7 @@ def explain(follower: Follower, client: CloudFormationClient, stack_id: str) -> 
         return "CloudFormation gives no reason"
     if first.of_stack:  # it failed before any resource was touched
         return "; ".join(_validation_errors(client, StackName=stack_id)) or first.reason or "no reason given"
-    return f"{first.resource} ({first.kind}): {first.reason or 'no reason given'}"
+    return f"{first.resource} ({first.kind}): {(first.reason or 'no reason given').rstrip('. ')}"
 
 
 def explain_change_set(client: CloudFormationClient, change_set_id: str, reason: str) -> str:

@@ -13,7 +13,7 @@ from lookout.cloud.account import Account
 from lookout.cloud.deploying import Deploying
 from lookout.cloud.removing import Removing
 from lookout.cloud.stack_state import StackState, look
-from lookout.cloud.template import Names, StackSettings
+from lookout.cloud.template import GROUP_PREFIX, Names, StackSettings
 from lookout.errors import StackError
 
 # On the emulator an image's address stands for the Lookout that is installed.
@@ -82,14 +82,16 @@ class Stack:
 
 
 def _not_whole(state: StackState) -> StackError:
-    name, status = state.name, state.status
+    name, status, up = state.name, state.status, f"lookout stack up {_option(state)}"
     if status not in _WHOLE:
         return StackError(f"the stack {name} is not whole ({status}): see lookout stack down")
     if "Bucket" in state.outputs and not state.has_code:
-        return StackError(
-            f"the stack {name} is there without its function: finish it with lookout stack up --name {name}"
-        )
-    return StackError(
-        f"the stack {name} was made by another version of Lookout: "
-        f"bring it up to date with lookout stack up --name {name}"
-    )
+        return StackError(f"the stack {name} is there without its function: finish it with {up}")
+    return StackError(f"the stack {name} was made by another version of Lookout: bring it up to date with {up}")
+
+
+def _option(state: StackState) -> str:
+    """How the stack was named: under another name its resources would be made anew."""
+    group = state.name.removeprefix(GROUP_PREFIX)
+    by_group = group != state.name and bool(state.parameters.get("BucketName"))
+    return f"--group {group}" if by_group else f"--name {state.name}"

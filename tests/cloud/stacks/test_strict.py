@@ -187,6 +187,21 @@ def test_a_bucket_that_can_not_be_emptied_stays_and_is_told_of(
     assert account.s3.list_buckets()["Buckets"] == []
 
 
+def test_what_is_left_of_a_failed_making_is_asked_about_and_goes_before_it_is_made_anew(
+    account: Account, strict: CloudFormation
+):
+    fill(account, "strict-images")
+    strict.status = "ROLLBACK_FAILED"
+    questions: list[str] = []
+    dialogue = Dialogue(ask=questions.append)
+    deploying = Deploying(account, StackSettings(Names("strict")), dialogue, place="there", sleep=lambda _s: None)
+    assert deploying._changeable() is None
+    assert questions == [
+        "Delete what is left of the stack strict in there, with 4 objects in the bucket strict-images?"
+    ]
+    assert account.s3.list_buckets()["Buckets"] == []
+
+
 def test_thousands_of_objects_are_deleted_page_by_page(account: Account):
     s3, said = account.s3, []
     s3.create_bucket(Bucket="many", CreateBucketConfiguration={"LocationConstraint": REGION})

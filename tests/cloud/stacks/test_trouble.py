@@ -476,14 +476,19 @@ def test_a_role_that_stays_is_found_by_its_name_and_tag(account: Account, use_te
 
 
 def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Account):
-    Deploying(account, settings("blind")).run()
+    with refused(account, "GetQueueUrl", "AccessDenied", "you may not", json=True):
+        Deploying(account, settings("blind")).run()
     with (
         refused(account, "GetResources", "AccessDenied", "you may not", json=True),
         refused(account, "ListRoles", "AccessDenied", "you may not"),
+        refused(account, "DescribeTable", "AccessDeniedException", "not this table", json=True),
     ):
         removal = Removing(account, Names("blind")).run()
     assert removal.is_complete
-    assert removal.unsearched == ("by the stack's tag: you may not", "for its role: you may not")
+    by_table, by_tag, by_role = removal.unsearched
+    assert by_table.startswith("the table blind-results: ")
+    assert "not this table" in by_table
+    assert (by_tag, by_role) == ("by the stack's tag: you may not", "for its role by its name: you may not")
     assert of_stack(account, "blind") == set()
 
 
