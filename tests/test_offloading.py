@@ -165,7 +165,9 @@ def test_a_stack_goes_with_its_images_and_once_gone_stays_gone(variables: dict[s
     ("arguments", "changes", "status", "words"),
     [
         (("send", "{pictures}", "--execution", "remote", "--stack", "none"), {}, 1, "there is no stack none"),
-        (("stack", "up", "--yes"), {}, 2, "--model"),
+        (("stack", "up", "--yes", "--offline"), {}, 1, "yolov3-tiny"),
+        (("stack", "down", "--yes", "--name", ""), {}, 2, "a stack can't be called ''"),
+        (("send", "{pictures}", "--execution", "remote", "--stack", ""), {}, 2, "the stack's name is empty"),
         (("stack", "up", "--yes", "--name", "Not_A_Name", "--model", "{cfg}"), {}, 2, "Not_A_Name"),
         (("stack", "down"), {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, 1, "AWS_REGION"),
         (("stack", "down"), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 1, "start lookout emulator"),

@@ -171,3 +171,7 @@ class StackError(CloudError):
 
 class UnfinishedError(CloudError):
     """An event with objects that the function could not deal with, so that it must be tried again."""
+
+
+# After one of these the next image would fare no better: what sends many ends.
+HOPELESS = (UnreachableError, ExpiredCredentialsError)

@@ -199,10 +199,11 @@ def test_bad_options_get_a_sentence(options: tuple[str, ...], status: int, words
     assert not Stack(world.account, "unmade").exists()
 
 
-def test_without_a_model_up_asks_for_one(world: World):
-    answer = CliRunner().invoke(main, ["stack", "up", "--name", "unmade"], env=world.variables)
-    assert answer.exit_code == 2
-    assert "name one with --model" in answer.stderr
+def test_without_a_model_up_takes_the_reference_systems(world: World):
+    answer = CliRunner().invoke(main, ["stack", "up", "--name", "unmade", "--offline"], env=world.variables)
+    assert answer.exit_code == 1
+    assert "yolov3-tiny" in answer.stderr
+    assert not Stack(world.account, "unmade").exists()
 
 
 def test_the_help_has_an_example():

@@ -161,7 +161,7 @@ def stack_names(command: Command) -> Command:
     def named(*arguments: Any, name: str | None, group: str | None, **settings: Any) -> Any:
         if name is not None and group is not None:
             raise UsageError("--name and --group both name the stack: give one of them")
-        names = Names.of_group(group) if group is not None else Names.of(name or "lookout")
+        names = Names.of_group(group) if group is not None else Names.of("lookout" if name is None else name)
         return command(*arguments, names=names, **settings)
 
     return cast(Command, named)

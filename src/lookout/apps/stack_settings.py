@@ -25,6 +25,8 @@ _ARCHITECTURES = ("x86_64", "arm64")
 _RETENTIONS_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
+# The reference system's.
+DEFAULT_MODEL = "yolov3-tiny"
 _DAYS = click.IntRange(min=0, max=36500)
 
 deployed = options.together(
@@ -33,7 +35,7 @@ deployed = options.together(
         envvar="LOOKOUT_MODEL",
         metavar="M",
         help=f"What the function detects with. {options.MODEL_HELP} With --image-uri it is in the image, and named for "
-        "send --shrink alone.",
+        f"send --shrink alone.  [default: {DEFAULT_MODEL}]",
     ),
     options.labels,
     options.head,
@@ -139,8 +141,7 @@ def gather(account: Account, names: Names, state: StackState | None, chosen: dic
     _refuse_contradictions(account, chosen)
     if chosen["image_uri"] is not None:
         return _of_image(names, chosen)
-    if chosen["model"] is None:
-        raise UsageError("the function needs a model: name one with --model")
+    chosen = {**chosen, "model": DEFAULT_MODEL if chosen["model"] is None else chosen["model"]}
     if installed:
         return _of_installed(names, chosen)
     return _of_package(account, names, state, chosen)

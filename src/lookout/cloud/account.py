@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 # What the services call credentials whose time is over.
+# What AWS's services call it that somebody may not do something; S3 answers a question without a body by the number.
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 
 
@@ -235,6 +237,11 @@ def missing(resource: str) -> UnreachableError:
 def error_code(error: ClientError) -> str:
     """What AWS calls an error, such as ``AccessDenied``."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def was_denied(error: CloudError) -> bool:
+    """Whether AWS did not let it be asked: an account may let stacks be made by who can't look at each service."""
+    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in DENIED
 
 
 def _expired(doing: str) -> ExpiredCredentialsError:

@@ -14,8 +14,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.account import Account
-from lookout.cloud.presence import Presence, Resource, is_hidden, named_resources, presence
+from lookout.cloud.account import Account, was_denied
+from lookout.cloud.presence import Presence, Resource, named_resources, presence
 from lookout.cloud.template import STACK_TAG, Names
 from lookout.errors import CloudError
 
@@ -96,7 +96,7 @@ def _search(account: Account, names: Names, known: Mapping[Resource, str]) -> Se
                 if key not in found and presence(account, resource) is Presence.HERE:
                     found[key] = leftover
             except CloudError as error:
-                if not is_hidden(error):
+                if not was_denied(error):
                     raise
                 unsearched[resource.described()] = str(error.__cause__)
 

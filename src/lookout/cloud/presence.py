@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.account import Account, aws_errors, error_code
+from lookout.cloud.account import Account, aws_errors, error_code, was_denied
 from lookout.cloud.template import Names
 from lookout.errors import CloudError, StackError
 
@@ -62,8 +62,6 @@ _ABSENT = {
     "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue",
 }
-# How the services say that whoever asks may not know; S3 says it of what is somebody else's, too.
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 # How S3 says that a bucket is somebody else's, or in another region.
 _ELSEWHERE = {"403", "301", "400"}
 
@@ -107,11 +105,6 @@ def means_absent(error: ClientError) -> bool:
     return error_code(error) in _ABSENT
 
 
-def is_hidden(error: CloudError) -> bool:
-    """Whether whoever asked may not know: an account may let stacks be made by who can't look at each service."""
-    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _DENIED
-
-
 def refuse_taken_names(account: Account, names: Names, made: Mapping[str, str] | None = None) -> None:
     """Raise ``StackError`` where something that is to be made is there, outside of the stack.
 
@@ -124,7 +117,7 @@ def refuse_taken_names(account: Account, names: Names, made: Mapping[str, str] |
         try:
             found = presence(account, resource)
         except CloudError as error:
-            if is_hidden(error):
+            if was_denied(error):
                 continue  # CloudFormation will say it
             raise
         if found is Presence.HERE:

@@ -14,7 +14,7 @@ from lookout.cloud.deploying import Deploying
 from lookout.cloud.removing import Removing
 from lookout.cloud.stack_state import StackState, look
 from lookout.cloud.template import GROUP_PREFIX, Names, StackSettings
-from lookout.errors import StackError
+from lookout.errors import StackError, UsageError
 
 # On the emulator an image's address stands for the Lookout that is installed.
 EMULATED_IMAGE = "lookout:installed"
@@ -40,9 +40,11 @@ class Deployment:
 
 
 class Stack:
-    """A stack of that name in an account, there or not."""
+    """A stack of that name in an account, there or not. Raises ``UsageError`` for no name at all, as of a variable."""
 
     def __init__(self, account: Account, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        if not name:
+            raise UsageError("the stack's name is empty: name one, or leave the option out")
         self.name = name
         self._account = account
         self._sleep = sleep

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lookout import images
 from lookout.comparison.samples import Sample
-from lookout.errors import LookoutError, UnreachableError
+from lookout.errors import HOPELESS, LookoutError
 from lookout.executions.protocol import Answer, Execution
 
 
@@ -19,7 +19,7 @@ def closed_loop(
 
     The executions take turns image by image, so that a machine that grows busy or hot is no execution's
     disadvantage. A file is read before the clock starts. An image that fails is a sample too; only
-    ``UnreachableError`` ends the loop, since the images that follow would fare no better.
+    one of the ``HOPELESS`` ends the loop, since the images that follow would fare no better.
     """
     for path in paths:
         for execution in executions:
@@ -33,11 +33,11 @@ def take_sample(
     clock: Callable[[], float] = time.time,
     read: Callable[[Path], bytes] = images.read,
 ) -> Sample:
-    """One image through ``detect``. Any error but ``UnreachableError`` is the sample's."""
+    """One image through ``detect``. Any error but the ``HOPELESS`` is the sample's."""
     started = clock()
     try:
         answer = detect(read(path), path.name)
-    except UnreachableError:
+    except HOPELESS:
         raise
     except LookoutError as error:  # the boundary: here an error becomes a row
         return Sample.failed(execution, str(path), started, error)

@@ -9,14 +9,10 @@ from typing import Literal
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.account import error_code
+from lookout.cloud.account import DENIED, error_code
 from lookout.cloud.template import StackSettings
-from lookout.errors import CloudError
 
 State = Literal["ok", "warning", "failed"]
-
-# What a service says to who may not ask; S3 has no words in an answer to HEAD.
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +57,6 @@ def denials() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error_code(error) in _DENIED:
+        if error_code(error) in DENIED:
             raise Denied from error
         raise
-
-
-def was_denied(error: CloudError) -> bool:
-    """Whether AWS did not let it be asked."""
-    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _DENIED
