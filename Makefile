@@ -6,7 +6,7 @@
 #   make soak                                    the server and the remote path under load and attack; 20,000 mutated files
 #   make check                                   format, lint, types, import layers, then the tests
 #   make lint-cloud                              linters of the CloudFormation template; one in an environment of its own
-#   make lambda-setup MODEL=yolov3-tiny.cfg      make all that remote execution needs on AWS: lookout stack up
+#   make lambda-setup MODEL=yolov3-tiny          make all that remote execution needs on AWS: lookout stack up
 #   make lambda-teardown                         remove it again, and see that it is gone: lookout stack down
 #                                                both: GROUP=group41 for the reference's names, or NAME=... ; YES=1 to
 #                                                be asked nothing; the first also ROLE_ARN=... where none can be made

@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
-from helpers.program import wait_for
+from helpers.program import Program, run, wait_for
+from helpers.tiny import make_picture
 from helpers.world import World
 from lookout.apps.cli import main
 from lookout.cloud.stack import Stack
@@ -71,6 +72,7 @@ def test_up_says_where_and_what_and_the_second_time_that_there_is_nothing_to_do(
     assert made.stdout.splitlines() == [
         f"{stack.name} is up in the emulator at {stack.account.address}.",
         f"An image put into s3://{bucket} is detected into the table {stack.name}-results.",
+        f"Send some: lookout send photos/ --execution remote --stack {stack.name}",
     ]
     assert bucket in stack.buckets
     again = stack("up")
@@ -204,6 +206,42 @@ def test_without_a_model_up_takes_the_reference_systems(world: World):
     assert answer.exit_code == 1
     assert "yolov3-tiny" in answer.stderr
     assert not Stack(world.account, "unmade").exists()
+
+
+def test_what_no_option_names_stays_as_it_is_deployed(stack: Commands):
+    """Without the model, too: the function keeps its package."""
+
+    def up(*options: str) -> Result:
+        return CliRunner().invoke(main, ["stack", "up", "--name", stack.name, *options], env=stack.world.variables)
+
+    first = ("--memory", "1024", "--prefix", "incoming/", "--expire-days", "0", "--reserved-concurrency", "3")
+    assert stack("up", *first).exit_code == 0
+    before = Stack(stack.account, stack.name).find().parameters
+    assert up("--timeout", "20").exit_code == 0
+    after = Stack(stack.account, stack.name).find().parameters
+    assert {name: (before[name], after[name]) for name in after if before[name] != after[name]} == {
+        "Timeout": ("15", "20")
+    }
+    assert "nothing was changed" in up().stdout
+    assert up("--prefix", "", "--reserved-concurrency", "0").exit_code == 0
+    reset = Stack(stack.account, stack.name).find().parameters
+    assert (reset["Prefix"], reset["ReservedConcurrency"], reset["Memory"]) == ("", "", "1024")
+    refused = up("--engine", "opencv")
+    assert (refused.exit_code, "--engine makes the function's package anew" in refused.stderr) == (2, True)
+
+
+def test_images_go_below_the_prefix_that_starts_the_function(stack: Commands, world: World, tmp_path: Path):
+    (tmp_path / "a.jpg").write_bytes(make_picture(1))
+    assert stack("up", "--prefix", "incoming/").exit_code == 0
+    sent = run("send", str(tmp_path), "--execution", "remote", "--stack", stack.name, **world.variables)
+    assert sent.returncode == 0, sent.stderr
+    bucket = Stack(stack.account, stack.name).find().bucket
+    (held,) = stack.account.s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert held["Key"].startswith("incoming/")
+    serve = ("serve", "--model", str(world.cfg), "--port", "0", "--json", "--stack", stack.name, "--log-level", "error")
+    with Program(*serve, **world.variables) as server:
+        to = ("--to", server.ready()["url"])
+        assert run("send", str(tmp_path), "--execution", "remote", *to, **world.variables).returncode == 0
 
 
 def test_the_help_has_an_example():

@@ -53,7 +53,7 @@ def plan(names: Names, images_per_month: int | None, prices_file: Path | None, *
 
     account, state = _account(), None
     state = _state(account, names)
-    wanted = stack_settings.gather(account, names, state, chosen)
+    wanted = stack_settings.gather(account, names, state, chosen, stack_settings.given())
     place = place_of(account)
     with _interruptible():
         made = make_plan(account, wanted.foreseen(account, state), in_phases=wanted.packaging is not None)
@@ -78,10 +78,11 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
     """Make the stack, or bring it to these settings.
 
     That is a bucket, a function, a table, a log group, a queue for failures and a role, by CloudFormation. It asks
-    before it makes the first of them, and before it deletes anything that holds images or results.
+    before it makes the first of them, and before it deletes anything that holds images or results. Of a stack that is
+    there, what no option names stays as it is.
 
     \b
-    Example: lookout stack up --model yolov3-tiny.cfg --memory 1024
+    Example: lookout stack up --model yolov3-tiny --memory 1024
     """
     console.require("cloud", "lookout stack", "boto3")
     from lookout.apps.before_making import look_before, refuse_bad_keys
@@ -91,7 +92,7 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
     with _interruptible(), Telling(yes=yes) as telling:
         refuse_bad_keys(account, telling.say)
         place, state = place_of(account), _state(account, names)
-        wanted = stack_settings.gather(account, names, state, chosen)
+        wanted = stack_settings.gather(account, names, state, chosen, stack_settings.given())
         telling.say(f"Stack {names.stack} in {place}")
         look_before(account, wanted, state, telling.say)
         deploying = Deploying(account, wanted.settings, telling.dialogue(), place=place)
@@ -178,4 +179,7 @@ def _show_deployed(account: Account, names: Names, outcome: Outcome, place: str,
         return
     done = "is up to date" if outcome.nothing_done else "is up"
     console.put(f"{names.stack} {done} in {place}{': nothing was changed' if outcome.nothing_done else ''}.")
-    console.put(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
+    prefix = deployment.parameters.get("Prefix", "")
+    place_of_images = f"s3://{deployment.bucket}/{prefix}".rstrip("/")
+    console.put(f"An image put into {place_of_images} is detected into the table {deployment.table}.")
+    console.put(f"Send some: lookout send photos/ --execution remote --stack {names.stack}")

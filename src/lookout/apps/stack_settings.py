@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from lookout.apps import opening, options
 from lookout.engines import NAMES as ENGINES
 from lookout.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lookout.cloud.account import Account
     from lookout.cloud.deploying import Provide
     from lookout.cloud.packages import Kind, Recipe
@@ -35,7 +35,7 @@ deployed = options.together(
         envvar="LOOKOUT_MODEL",
         metavar="M",
         help=f"What the function detects with. {options.MODEL_HELP} With --image-uri it is in the image, and named for "
-        f"send --shrink alone.  [default: {DEFAULT_MODEL}]",
+        f"send --shrink alone.  [default: what is deployed, else {DEFAULT_MODEL}]",
     ),
     options.labels,
     options.head,
@@ -64,7 +64,10 @@ deployed = options.together(
     ),
     click.option("--role-arn", metavar="ARN", help="A role that is there, as in student accounts; then none is made."),
     click.option(
-        "--reserved-concurrency", type=click.IntRange(min=1), metavar="N", help="At most so many sandboxes, set aside."
+        "--reserved-concurrency",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="At most so many sandboxes, set aside; 0: as many as the account has free.",
     ),
     click.option(
         "--log-retention",
@@ -135,12 +138,51 @@ class Wanted:
         )
 
 
-def gather(account: Account, names: Names, state: StackState | None, chosen: dict[str, Any]) -> Wanted:
-    """What the options ask for. Raises ``UsageError`` where they don't go together, and as opening a model does."""
-    installed = account.emulated and chosen["package"] == "auto" and chosen["image_uri"] is None
+# The options that say how the function is, and the template's parameter of each.
+_KEPT: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "confidence": ("Confidence", float),
+    "iou": ("Iou", float),
+    "memory": ("Memory", int),
+    "timeout": ("Timeout", int),
+    "architecture": ("Architecture", str),
+    "role_arn": ("RoleArn", str),
+    "reserved_concurrency": ("ReservedConcurrency", lambda text: int(text) if text else None),
+    "log_retention": ("LogRetention", int),
+    "expire_days": ("ExpireDays", int),
+    "result_days": ("ResultDays", int),
+    "prefix": ("Prefix", str),
+}
+# The options that say what the function's package holds, which can't be made anew without the model.
+_PACKAGED = ("labels", "head", "engine", "architecture", "package")
+
+
+def given() -> frozenset[str]:
+    """The options of the command under way that somebody named, on its line or by a variable."""
+    context = click.get_current_context()
+    usual = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+    return frozenset(name for name in context.params if context.get_parameter_source(name) not in usual)
+
+
+def gather(
+    account: Account, names: Names, state: StackState | None, chosen: dict[str, Any], given: Collection[str]
+) -> Wanted:
+    """What the options ask for; those that were not ``given`` stay as they are deployed.
+
+    Raises ``UsageError`` where they don't go together, and as opening a model does.
+    """
     _refuse_contradictions(account, chosen)
+    deployed = state.parameters if state else {}
+    kept = {
+        option: read(deployed[parameter])
+        for option, (parameter, read) in _KEPT.items()
+        if option not in given and parameter in deployed
+    }
+    chosen = {**chosen, **kept}
     if chosen["image_uri"] is not None:
         return _of_image(names, chosen)
+    if chosen["model"] is None and state is not None and state.has_code:
+        return _of_deployed(names, state, chosen, given)
+    installed = account.emulated and chosen["package"] == "auto"
     chosen = {**chosen, "model": DEFAULT_MODEL if chosen["model"] is None else chosen["model"]}
     if installed:
         return _of_installed(names, chosen)
@@ -157,6 +199,18 @@ def _refuse_contradictions(account: Account, chosen: dict[str, Any]) -> None:
             "the emulator runs no container images: leave --image-uri and --package out, and it runs the Lookout that "
             "is installed, or say --package zip"
         )
+
+
+def _of_deployed(names: Names, state: StackState, chosen: dict[str, Any], given: Collection[str]) -> Wanted:
+    """The function with the package that it has."""
+    from lookout.cloud.template import Code
+
+    if packaged := [name for name in _PACKAGED if name in given]:
+        raise UsageError(f"--{packaged[0]} makes the function's package anew: name the model, too, with --model")
+    deployed = state.parameters
+    code = Code(deployed.get("ImageUri", ""), deployed.get("CodeKey", ""), deployed.get("Runtime", Code().runtime))
+    settings = _settings(names, chosen, None, code, deployed["ModelFolder"], deployed["Engine"])
+    return Wanted(replace(settings, model=deployed.get("Model", ""), input=deployed.get("Input", "")))
 
 
 def _of_image(names: Names, chosen: dict[str, Any]) -> Wanted:
@@ -226,7 +280,7 @@ def _settings(
         input=model.input_format.described() if model else "",
         memory_mb=chosen["memory"],
         timeout_s=chosen["timeout"],
-        reserved_concurrency=chosen["reserved_concurrency"],
+        reserved_concurrency=chosen["reserved_concurrency"] or None,
         log_retention_days=chosen["log_retention"],
         expire_days=chosen["expire_days"],
         result_days=chosen["result_days"],

@@ -16,12 +16,18 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigParseError,
     CredentialRetrievalError,
     HTTPClientError,
+    InvalidRegionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
     SSOError,
     TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as AwsConnectionError
+from botocore.parsers import ResponseParserError
 
 from lookout.errors import CloudError, ExpiredCredentialsError, UnreachableError
 
@@ -163,6 +169,10 @@ def account_of_environment(environment: Mapping[str, str] = os.environ) -> Accou
         account = Account(session, session.region_name)
         try:
             host = urlsplit(account.address).hostname or ""
+        except InvalidRegionError as error:
+            raise CloudError(
+                f"{session.region_name!r} is no region of AWS's: set AWS_REGION to one, such as eu-central-1"
+            ) from error
         except ValueError as error:  # botocore's word for an endpoint without a scheme
             raise CloudError(
                 f"AWS_ENDPOINT_URL, or a profile's, is no web address ({error}): give one like http://127.0.0.1:4566"
@@ -223,6 +233,15 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise CloudError(f"{doing}: {error.response.get('Error', {}).get('Message') or error}") from error
     except (SSOError, TokenRetrievalError, CredentialRetrievalError) as error:
         raise _expired(doing) from error
+    except ResponseParserError as error:
+        raise CloudError(
+            f"{doing}: the answer is none of AWS's; look at what stands at AWS_ENDPOINT_URL, or for a proxy on the way"
+        ) from error
+    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound, ConfigParseError) as error:
+        raise CloudError(
+            f"{doing}: {error}; give keys as AWS's own tools take them (aws configure, AWS_PROFILE, or "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or paste the lines that lookout emulator prints"
+        ) from error
     except BotoCoreError as error:
         raise CloudError(f"{doing}: {error}") from error
 

@@ -39,6 +39,7 @@ class RemoteExecution:
         self._dynamodb = account.dynamodb
         self._search = Search(account, deployment)
         self._bucket = deployment.bucket
+        self._prefix = deployment.parameters.get("Prefix", "")
         self._table = TableReader(self._dynamodb, deployment.table, clock)
         self._timeout_s = timeout_s
         self._clock = clock
@@ -64,7 +65,7 @@ class RemoteExecution:
             return replace(_answer(outcome, start), fetched=True)
         # To a place of its own: of what got lost at another, something may be left there.
         anew = earlier is None or outcome is not None or earlier.lost
-        key = object_key(name) if earlier is None or anew else earlier.place
+        key = object_key(name, self._prefix) if earlier is None or anew else earlier.place
         if anew:
             note(key)
         upload_ms = None

@@ -18,16 +18,28 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 * 1024 * 1024
 _MAX_NAME_LENGTH = 200
+_FOLDER = "images/"
 
 # No threads of the library's own: it starts ten for each image that is under way, and waits for them at the
 # interpreter's end. Many images under way fill the line as well. What is lost is sent again part by part.
 _IN_PARTS = TransferConfig(multipart_threshold=PART_BYTES + 1, multipart_chunksize=PART_BYTES, use_threads=False)
 
 
-def object_key(name: str) -> str:
-    """A new key for an image of that name: ``images/<id>/<name>``, the name bounded, its end kept."""
+def object_key(name: str, prefix: str = "") -> str:
+    """A new key for an image of that name: ``images/<id>/<name>``, the name bounded, its end kept.
+
+    ``prefix``: what keys must start with whose objects start the function.
+
+    >>> object_key("a.jpg", "incoming/").startswith("incoming/"), object_key("a.jpg", "ima").startswith("images/")
+    (True, True)
+    """
     readable = name.encode("utf-8", "replace").decode("utf-8")[-_MAX_NAME_LENGTH:]
-    return f"images/{uuid.uuid4()}/{readable}"
+    return f"{folder_below(prefix)}{uuid.uuid4()}/{readable}"
+
+
+def folder_below(prefix: str) -> str:
+    """Where Lookout's clients put images: ``images/``, or below what keys must start with."""
+    return _FOLDER if _FOLDER.startswith(prefix) else prefix
 
 
 def upload(s3: S3Client, bucket: str, key: str, data: bytes, name: str) -> None:

@@ -196,6 +196,24 @@ def test_a_stack_that_was_being_made_when_the_emulator_ended_has_failed(tmp_path
         emulator.stop()
 
 
+def test_a_bucket_that_was_deleted_with_its_stack_does_not_come_back(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "pictures"}}
+    with running_emulator(data=data) as emulator, clients_of(emulator) as here:
+        here.formation.create_stack(StackName="stack", TemplateBody=json.dumps({"Resources": {"B": bucket}}))
+        waiter = here.formation.get_waiter("stack_create_complete")
+        waiter.wait(StackName="stack", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+        here.s3.put_object(Bucket="pictures", Key="images/7/a.jpg", Body=b"a")
+        here.s3.delete_object(Bucket="pictures", Key="images/7/a.jpg")
+        here.formation.delete_stack(StackName="stack")
+        waiter = here.formation.get_waiter("stack_delete_complete")
+        waiter.wait(StackName="stack", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+        emulator.stop()
+    with running_emulator(data=data) as emulator, clients_of(emulator) as here:
+        assert here.s3.list_buckets()["Buckets"] == []
+        emulator.stop()
+
+
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [

@@ -15,6 +15,7 @@ from lookout.executions.lost import Lost
 from lookout.executions.protocol import Answer, Execution
 from lookout.executions.remote import RemoteExecution
 from lookout.executions.retrying import Retries
+from lookout.executions.uploading import folder_below
 from lookout.images import MAX_BYTES
 
 
@@ -24,6 +25,7 @@ class StackOffloading:
     def __init__(self, account: Account, deployment: Deployment) -> None:
         self.emulated = account.emulated
         self._bucket = deployment.bucket
+        self._folder = folder_below(deployment.parameters.get("Prefix", ""))
         self._s3 = account.s3
         self._remote = RemoteExecution(account, deployment)
         self._executions: dict[OffloadName, Execution] = {
@@ -42,7 +44,7 @@ class StackOffloading:
         with aws_errors("making a presigned upload"):
             post: dict[str, Any] = self._s3.generate_presigned_post(
                 self._bucket,
-                _key(upload_id),
+                self._key(upload_id),
                 # An empty file is let through: the function says of it what is said of it elsewhere.
                 Conditions=[["content-length-range", 0, MAX_BYTES]],
                 ExpiresIn=UPLOAD_LIFETIME_S,
@@ -51,16 +53,15 @@ class StackOffloading:
 
     def where(self, upload_id: str) -> Lost:
         """See ``Offloading``."""
-        return self._remote.where(_key(upload_id))
+        return self._remote.where(self._key(upload_id))
 
     def result(self, upload_id: str, wait_s: float = 0) -> Outcome | None:
         """See ``Offloading``."""
-        key = _key(upload_id)
+        key = self._key(upload_id)
         outcome = self._remote.find(key)
         if outcome is None and not self._remote.is_uploaded(key):
             raise NoSuchUploadError(f"no image was uploaded under {upload_id}: send one with the form of POST /uploads")
         return outcome if outcome or not wait_s else self._remote.find(key, wait_s)
 
-
-def _key(upload_id: str) -> str:
-    return f"images/{upload_id}/upload"
+    def _key(self, upload_id: str) -> str:
+        return f"{self._folder}{upload_id}/upload"

@@ -1,7 +1,7 @@
 """What ministack's CloudFormation lacks.
 
-Reserved concurrency of functions; an end of what was cut off; and what a change set must know: which resources a
-condition leaves out, and what makes a bucket anew.
+Reserved concurrency of functions; buckets that are deleted from the disk, too; an end of what was cut off; and what a
+change set must know: which resources a condition leaves out, and what makes a bucket anew.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ def complete_formation() -> None:
     changesets._resolve_props_for_diff = _with_conditions(changesets._resolve_props_for_diff)
     stacks._property_recreation = _knowing_buckets(stacks._property_recreation)
     _reserve_for_functions()
+    _delete_buckets_for_good()
     app._load_persisted_state = _then_end_operations(app._load_persisted_state)
 
 
@@ -51,6 +52,21 @@ def _then_end_operations(load: Callable[[], None]) -> Callable[[], None]:
                 stack["StackStatusReason"] = "The emulator ended meanwhile"
 
     return loading
+
+
+def _delete_buckets_for_good() -> None:
+    """A bucket whose folder stays would be there again after a restart."""
+    from ministack.services import s3
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    delete_bucket = handlers["delete"]
+
+    def delete(bucket: str, properties: Properties) -> None:
+        delete_bucket(bucket, properties)
+        s3._delete_persisted_bucket(bucket)
+
+    handlers["delete"] = delete
 
 
 def _reserve_for_functions() -> None:
