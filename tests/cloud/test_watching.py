@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -203,6 +204,15 @@ def test_what_is_wrong_with_a_stack_is_told_with_what_to_do(found: StackStatus, 
     assert is_whole(found) == whole
     told = troubles(found)
     assert (told == ()) if words is None else (words in told[0])
+
+
+def test_a_stack_of_a_group_is_mended_under_the_groups_names():
+    """By its own name ``up`` would make bucket and table anew under other names, and delete what they hold."""
+    given = {"BucketName": "image-bucket-g1"}
+    found = StackStatus("object-detection-g1", "ROLLBACK_COMPLETE", "", NOW, None, given, {}, ())
+    assert "lookout stack down --group g1, then lookout stack up --group g1" in troubles(found)[0]
+    named = replace(found, parameters={"BucketName": ""})
+    assert "then lookout stack up --name object-detection-g1" in troubles(named)[0]
 
 
 def test_a_stack_is_described_from_its_answers():

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.resources import MISSING, StackResource, look_at_resource
-from lookout.cloud.template import template_body
+from lookout.cloud.template import option_of, template_body
 from lookout.errors import StackError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def look_at_stack(account: Account, name: str) -> StackStatus:
 
 def troubles(status: StackStatus) -> tuple[str, ...]:
     """What is not as it should be, each a sentence that says what to do; none for a stack that is whole."""
-    up, down = (f"lookout stack {command} --name {status.name}" for command in ("up", "down"))
+    up, down = (f"lookout stack {command} {option_of(status.name, status.parameters)}" for command in ("up", "down"))
     told = []
     if status.state.endswith("_IN_PROGRESS"):
         told.append(f"CloudFormation is at work on it ({status.state}): look again when that is done")
@@ -112,5 +112,5 @@ def _describe(cloudformation: CloudFormationClient, name: str) -> StackTypeDef:
         return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
-            raise StackError(f"there is no stack {name}: make it with lookout stack up --name {name}") from error
+            raise StackError(f"there is no stack {name}: make it with lookout stack up {option_of(name)}") from error
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -104,6 +105,19 @@ class StackSettings:
     result_days: int = 0
     prefix: str = ""
     role_arn: str = ""
+
+
+def option_of(stack: str, given: Mapping[str, str] | None = None) -> str:
+    """The option that names a stack to ``lookout stack up``: under another its resources would be made anew.
+
+    ``given``: the template's parameters, as it was made; None of a stack that is not there, whose name alone must tell.
+
+    >>> option_of("object-detection-group41"), option_of("object-detection-group41", {"BucketName": ""})
+    ('--group group41', '--name object-detection-group41')
+    """
+    group = stack.removeprefix(GROUP_PREFIX)
+    by_group = group != stack and (_GROUP.fullmatch(group) if given is None else given.get("BucketName"))
+    return f"--group {group}" if by_group else f"--name {stack}"
 
 
 def template_body() -> str:
