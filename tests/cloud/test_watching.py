@@ -184,6 +184,7 @@ GONE = StackResource("Table", "AWS::DynamoDB::Table", "mine-results", "missing",
         (status("UPDATE_COMPLETE"), True, None),
         (status("UPDATE_ROLLBACK_COMPLETE"), True, "its last change failed, and it is as it was before"),
         (status("UPDATE_ROLLBACK_COMPLETE", GONE), False, "its last change failed"),
+        (status("UPDATE_ROLLBACK_COMPLETE", function=False), False, "its last change failed"),
         (status("CREATE_COMPLETE", function=False), False, "no function yet: lookout stack up --name mine"),
         (
             status("CREATE_COMPLETE", GONE),

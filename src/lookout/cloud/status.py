@@ -86,7 +86,7 @@ def troubles(status: StackStatus) -> tuple[str, ...]:
         )
     elif status.state not in _WHOLE:
         told.append(f"it is not whole ({status.state}): {up}, or {down}")
-    elif "Function" not in status.outputs:
+    if _lacks_function(status):
         told.append(f"it has no function yet: {up}")
     told += [
         f"{one.logical_id} {one.name}: {one.trouble}{_mending(one, up, down)}"
@@ -99,7 +99,14 @@ def troubles(status: StackStatus) -> tuple[str, ...]:
 def is_whole(status: StackStatus) -> bool:
     """Whether all of it is there and works, with its last change or the one before."""
     broken = any(one.trouble for one in status.resources)
-    return not broken and (status.state == _ROLLED_BACK or not troubles(status))
+    if status.state == _ROLLED_BACK:
+        return not broken and not _lacks_function(status)
+    return not broken and not troubles(status)
+
+
+def _lacks_function(status: StackStatus) -> bool:
+    """Whether it rests with all but its function: it was never made, or taken away again."""
+    return status.state in (*_WHOLE, _ROLLED_BACK) and "Function" not in status.outputs
 
 
 def _mending(resource: StackResource, up: str, down: str) -> str:
