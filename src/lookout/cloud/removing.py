@@ -20,7 +20,7 @@ from lookout.cloud.following import Follower
 from lookout.cloud.kept_clients import keeping
 from lookout.cloud.leftovers import Leftover, Search, find_leftovers
 from lookout.cloud.presence import Resource
-from lookout.cloud.stack_state import StackState
+from lookout.cloud.stack_state import StackState, refuse_protected
 from lookout.cloud.template import Names
 
 # How often a stack whose deletion fails is tried again.
@@ -80,10 +80,11 @@ class Removing:
         self._known: dict[Resource, str] = {}
 
     def run(self) -> Removal:
-        """Delete the stack, if there is one, and look for what stays. Raises ``CloudError``."""
+        """Delete the stack, if there is one, and look for what stays. Raises ``CloudError``, ``StackError``."""
         state = at_rest(self._account, self._names.stack, self._dialogue, self._sleep)
         failure = ""
         if state is not None:
+            refuse_protected(state)
             self._ask(state)
             failure = self.delete(state)
         search = self._search()
@@ -98,7 +99,7 @@ class Removing:
         )
 
     def delete(self, state: StackState) -> str:
-        """Empty and delete a stack; why that failed, empty where it did not. Raises ``CloudError``."""
+        """Empty and delete a stack; why that failed, empty where it did not. Raises ``CloudError``, ``StackError``."""
         follower = Follower(self._account, state.id, self._dialogue.tell, self._sleep)
         follower.mark()
         for attempt in range(_ATTEMPTS):

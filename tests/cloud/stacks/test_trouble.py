@@ -510,6 +510,38 @@ def test_a_deletion_that_fails_says_why_and_works_once_the_reason_is_gone(accoun
     assert gone(account, "stuck")
 
 
+def test_a_stack_that_is_protected_is_not_emptied(
+    account: Account, use_template: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+):
+    """CloudFormation refuses only the deletion itself, when all that the stack holds would be gone."""
+    Deploying(account, settings("guarded")).run()
+    bucket = "guarded-000000000000-us-east-1"
+    account.s3.put_object(Bucket=bucket, Key="kept.txt", Body=b"x")
+    protect(account, "guarded", True)
+    there, asked = inventory(account), list[str]()
+    with pytest.raises(StackError, match=r"guarded is protected from being deleted.*lift that with aws cloudformation"):
+        Removing(account, Names("guarded"), Dialogue(ask=asked.append)).run()
+    assert account.s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+    assert inventory(account) == there
+    assert asked == []
+    protect(account, "guarded", False)
+    assert gone(account, "guarded")
+
+    use_template(broken("Bucket"))
+    with pytest.raises(StackError):
+        Deploying(account, settings("guarded")).run()
+    protect(account, "guarded", True)
+    monkeypatch.undo()
+    with pytest.raises(StackError, match="guarded is protected from being deleted"):
+        Deploying(account, settings("guarded")).run()
+    protect(account, "guarded", False)
+    assert gone(account, "guarded")
+
+
+def protect(account: Account, name: str, enabled: bool) -> None:
+    account.cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=enabled)
+
+
 def test_errors_are_sentences(account: Account):
     """What AWS refuses outright passes with what was being done."""
     with (
