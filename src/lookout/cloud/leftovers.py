@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, was_denied
 from lookout.cloud.presence import Presence, Resource, named_resources, presence
-from lookout.cloud.template import STACK_TAG, Names
+from lookout.cloud.template import REGION_TAG, STACK_TAG, Names
 from lookout.errors import CloudError
 
 # For so long what AWS has deleted may be shown still, and is looked for again.
@@ -124,12 +124,13 @@ def _tagged(account: Account, stack: str) -> Iterator[Leftover]:
 
 
 def _roles(account: Account, stack: str) -> Iterator[Leftover]:
-    """AWS finds no role by its tags; CloudFormation calls ours after the stack."""
+    """AWS finds no role by its tags; CloudFormation calls ours after the stack, which may be in another region."""
     for page in account.iam.get_paginator("list_roles").paginate():
         for role in page["Roles"]:
             if role["RoleName"].startswith(f"{stack}-Role-"):
-                tags = account.iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
-                if {"Key": STACK_TAG, "Value": stack} in tags:
+                listed = account.iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
+                tags = {tag["Key"]: tag["Value"] for tag in listed}
+                if tags.get(STACK_TAG) == stack and tags.get(REGION_TAG, account.region) == account.region:
                     yield Leftover(Resource("Role", "AWS::IAM::Role", role["RoleName"]), _BY_TAG)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # By this tag, with the stack's name, all that a stack made can be found again.
 STACK_TAG = "lookout:stack"
+# And by this, whose stack's a role is, as roles are in no region.
+REGION_TAG = "lookout:region"
 
 # What the template's Name allows, for its reasons.
 _NAME = re.compile(r"(?=.{2,30}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*")

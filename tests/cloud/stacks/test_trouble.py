@@ -475,6 +475,23 @@ def test_a_role_that_stays_is_found_by_its_name_and_tag(account: Account, use_te
     assert gone(account, "roles")
 
 
+def test_the_role_of_another_regions_stack_of_that_name_is_none_of_this_ones(account: Account):
+    def found(region: str) -> list[str]:
+        iam, role = account.iam, "abroad-Role-0123456789AB"
+        tags = {"lookout:stack": "abroad", "lookout:region": region}
+        iam.create_role(
+            RoleName=role,
+            AssumeRolePolicyDocument="{}",
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        left = Removing(account, Names("abroad")).run().left
+        iam.delete_role(RoleName=role)
+        return [one.resource.name for one in left]
+
+    assert found("eu-central-1") == []
+    assert found(account.region) == ["abroad-Role-0123456789AB"]
+
+
 def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Account):
     with refused(account, "GetQueueUrl", "AccessDenied", "you may not", json=True):
         Deploying(account, settings("blind")).run()
