@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.account import Account, was_denied
+from lookout.cloud.account import Account, aws_errors, was_denied
 from lookout.cloud.presence import Presence, Resource, named_resources, presence
 from lookout.cloud.template import REGION_TAG, STACK_TAG, Names
 from lookout.errors import CloudError
@@ -98,16 +98,26 @@ def _search(account: Account, names: Names, known: Mapping[Resource, str]) -> Se
             except CloudError as error:
                 if not was_denied(error):
                     raise
-                unsearched[resource.described()] = str(error.__cause__)
+                unsearched[resource.described()] = _refusal(error)
 
     add(Leftover(resource, why or _BY_RECORD) for resource, why in known.items())
     for what, look in (("by the stack's tag", _tagged), ("for its role by its name", _roles)):
         try:
-            add(list(look(account, names.stack)))
-        except ClientError as error:
-            unsearched[what] = error.response.get("Error", {}).get("Message") or str(error)
+            with aws_errors(f"looking for what stays of the stack {names.stack}, {what}"):
+                add(list(look(account, names.stack)))
+        except CloudError as error:
+            if not was_denied(error):
+                raise
+            unsearched[what] = _refusal(error)
     add(Leftover(resource, _BY_NAME, is_stacks=False) for resource in _named(account, names))
     return Search(tuple(found.values()), tuple(f"{what}: {why}" for what, why in unsearched.items()))
+
+
+def _refusal(error: CloudError) -> str:
+    """What a service said to who may not ask it."""
+    cause = error.__cause__
+    message = cause.response.get("Error", {}).get("Message") if isinstance(cause, ClientError) else ""
+    return message or str(cause)
 
 
 def _named(account: Account, names: Names) -> tuple[Resource, ...]:

@@ -509,6 +509,21 @@ def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Accoun
     assert of_stack(account, "blind") == set()
 
 
+@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ThrottlingException", "by the stack's tag: no"),
+        ("ExpiredTokenException", "by the stack's tag: the cred.*again"),
+    ],
+)
+def test_a_search_that_fails_is_no_search_that_found_nothing(code: str, words: str, account: Account):
+    Deploying(account, settings("sought")).run()
+    with refused(account, "GetResources", code, json=True), pytest.raises(CloudError, match=words):
+        Removing(account, Names("sought")).run()
+    assert gone(account, "sought")
+
+
 def test_a_deletion_that_fails_says_why_and_works_once_the_reason_is_gone(account: Account):
     """An alarm that another one hangs on can't be deleted."""
     Deploying(account, settings("stuck")).run()
