@@ -276,7 +276,7 @@ def test_who_is_told_to_slow_down_for_too_long_is_told_what_goes_on(account: Acc
     pauses: list[float] = []
     with (
         refused(account, "DescribeStackEvents", "Throttling", "Rate exceeded"),
-        pytest.raises(CloudError, match="stack slow, with which CloudFormation goes on meanwhile: Rate exceeded"),
+        pytest.raises(CloudError, match="goes on meanwhile: Rate exceeded: AWS is asked too much, so try again in"),
     ):
         Deploying(account, settings("slow"), sleep=pauses.append).run()
     assert 600 <= sum(pauses) < 700
@@ -513,7 +513,7 @@ def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Accoun
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("ThrottlingException", "by the stack's tag: no"),
+        ("ThrottlingException", "by the stack's tag: no: .* try again in a minute"),
         ("ExpiredTokenException", "by the stack's tag: the cred.*again"),
     ],
 )
