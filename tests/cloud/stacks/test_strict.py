@@ -187,6 +187,24 @@ def test_a_bucket_that_can_not_be_emptied_stays_and_is_told_of(
     assert account.s3.list_buckets()["Buckets"] == []
 
 
+def test_a_deletion_that_fails_in_the_end_is_told_by_what_hindered_it_then(
+    account: Account, strict: CloudFormation, monkeypatch: pytest.MonkeyPatch
+):
+    """The first time one bucket is not empty, and that is gone the second time, when another is not."""
+    delete = strict.delete_stack
+
+    def delete_too_late(**named: str) -> None:
+        account.s3.delete_bucket_policy(Bucket="strict-artifacts")
+        for bucket in ("strict-artifacts",) if strict.deletions else ("strict-artifacts", "strict-images"):
+            account.s3.put_object(Bucket=bucket, Key="late", Body=b"x")
+        delete(**named)
+
+    monkeypatch.setattr(strict, "delete_stack", delete_too_late)
+    removal = down(account)
+    assert "(DELETE_FAILED): strict-artifacts: " in removal.failure
+    assert [one.resource.name for one in removal.left] == ["strict-artifacts"]
+
+
 def test_what_is_left_of_a_failed_making_is_asked_about_and_goes_before_it_is_made_anew(
     account: Account, strict: CloudFormation
 ):
