@@ -26,6 +26,9 @@ _BY_TAG = "it has the stack's tag"
 _BY_RECORD = "it was the stack's"
 _BY_NAME = "it is called as the stack's would be, and has not its tag: Lookout does not know whose it is"
 
+# What has the stack's tag and is nothing that the template makes: somebody gave it the tag. It is called by its ARN.
+_OTHER = "resource"
+
 # How the services' ARNs name what we make: the beginning of the last part, and the type.
 _ARNS = (
     ("s3", "", "AWS::S3::Bucket"),
@@ -93,7 +96,7 @@ def _search(account: Account, names: Names, known: Mapping[Resource, str]) -> Se
             resource = leftover.resource
             key = (resource.kind, resource.name.rpartition("/")[2] if resource.is_queue else resource.name)
             try:
-                if key not in found and presence(account, resource) is Presence.HERE:
+                if key not in found and _is_here(account, resource):
                     found[key] = leftover
             except CloudError as error:
                 if not was_denied(error):
@@ -113,6 +116,10 @@ def _search(account: Account, names: Names, known: Mapping[Resource, str]) -> Se
     return Search(tuple(found.values()), tuple(f"{what}: {why}" for what, why in unsearched.items()))
 
 
+def _is_here(account: Account, resource: Resource) -> bool:
+    return resource.kind == _OTHER or presence(account, resource) is Presence.HERE
+
+
 def _refusal(error: CloudError) -> str:
     """What a service said to who may not ask it."""
     cause = error.__cause__
@@ -128,9 +135,9 @@ def _tagged(account: Account, stack: str) -> Iterator[Leftover]:
     pages = account.tagged.get_paginator("get_resources").paginate(TagFilters=[{"Key": STACK_TAG, "Values": [stack]}])
     for page in pages:
         for entry in page["ResourceTagMappingList"]:
-            resource = read_arn(entry["ResourceARN"])
-            if resource is not None:
-                yield Leftover(resource, _BY_TAG)
+            arn = entry["ResourceARN"]
+            if arn.split(":")[2] != "cloudformation":  # the stack itself, which is shown for a while
+                yield Leftover(read_arn(arn) or Resource("", _OTHER, arn), _BY_TAG)
 
 
 def _roles(account: Account, stack: str) -> Iterator[Leftover]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -473,6 +474,17 @@ def test_a_role_that_stays_is_found_by_its_name_and_tag(account: Account, use_te
     account.iam.delete_role_policy(RoleName=left.resource.name, PolicyName="detect")
     account.iam.delete_role(RoleName=left.resource.name)
     assert gone(account, "roles")
+
+
+def test_what_else_has_the_stacks_tag_stays_and_is_told_of(account: Account):
+    Deploying(account, settings("tagged")).run()
+    topic, stack = ("arn:aws:sns:us-east-1:1:alerts", "arn:aws:cloudformation:us-east-1:1:stack/tagged/1")
+    found = [{"ResourceARN": arn, "Tags": []} for arn in (topic, stack)]
+    with answered(account, "GetResources", json.dumps({"ResourceTagMappingList": found})):
+        removal = Removing(account, Names("tagged")).run()
+    assert [one.described() for one in removal.left] == [f"the resource {topic}: it has the stack's tag"]
+    assert not removal.is_complete
+    assert gone(account, "tagged")
 
 
 def test_the_role_of_another_regions_stack_of_that_name_is_none_of_this_ones(account: Account):
