@@ -54,6 +54,7 @@ THROTTLED = {
     "TooManyRequestsException",
     "SlowDown",
 }
+_WRONGLY_SIGNED = {"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"}
 # What they call credentials whose time is over.
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 
@@ -252,6 +253,11 @@ def error_code(error: ClientError) -> str:
 
 
 def _message(error: ClientError) -> str:
+    """What a service said. To whoever signs wrongly it repeats the whole request, with the session's token in it."""
+    if error_code(error) in _WRONGLY_SIGNED:
+        return (
+            "AWS refuses the signature: the secret key is not that of the access key, or this machine's clock is wrong"
+        )
     return error.response.get("Error", {}).get("Message") or str(error)
 
 
