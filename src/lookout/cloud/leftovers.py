@@ -22,9 +22,11 @@ from lookout.errors import CloudError
 # For so long what AWS has deleted may be shown still, and is looked for again.
 _SETTLING_S, _PAUSE_S = 90.0, 5.0
 
+_TAGGED = "by the stack's tag"
 _BY_TAG = "it has the stack's tag"
 _BY_RECORD = "it was the stack's"
 _BY_NAME = "it is called as the stack's would be, and has not its tag: Lookout does not know whose it is"
+_BY_NAME_ALONE = "it is called as the stack's would be, and whether it has its tag may not be asked: look whose it is"
 
 # What has the stack's tag and is nothing that the template makes: somebody gave it the tag. It is called by its ARN.
 _OTHER = "resource"
@@ -104,7 +106,7 @@ def _search(account: Account, names: Names, known: Mapping[Resource, str]) -> Se
                 unsearched[resource.described()] = _refusal(error)
 
     add(Leftover(resource, why or _BY_RECORD) for resource, why in known.items())
-    for what, look in (("by the stack's tag", _tagged), ("for its role by its name", _roles)):
+    for what, look in ((_TAGGED, _tagged), ("for its role by its name", _roles)):
         try:
             with aws_errors(f"looking for what stays of the stack {names.stack}, {what}"):
                 add(list(look(account, names.stack)))
@@ -112,7 +114,8 @@ def _search(account: Account, names: Names, known: Mapping[Resource, str]) -> Se
             if not was_denied(error):
                 raise
             unsearched[what] = _refusal(error)
-    add(Leftover(resource, _BY_NAME, is_stacks=False) for resource in _named(account, names))
+    why = _BY_NAME_ALONE if _TAGGED in unsearched else _BY_NAME
+    add(Leftover(resource, why, is_stacks=False) for resource in _named(account, names))
     return Search(tuple(found.values()), tuple(f"{what}: {why}" for what, why in unsearched.items()))
 
 

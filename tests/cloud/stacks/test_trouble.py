@@ -519,6 +519,11 @@ def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Accoun
     assert "not this table" in by_table
     assert (by_tag, by_role) == ("by the stack's tag: you may not", "for its role by its name: you may not")
     assert of_stack(account, "blind") == set()
+    account.queues.create_queue(QueueName="blind-failures")
+    with refused(account, "GetResources", "AccessDenied", "you may not", json=True):
+        (unknown,) = Removing(account, Names("blind")).run().unknown
+    assert "whether it has its tag may not be asked" in unknown.why
+    FREE["queue"](account, "blind-failures")
 
 
 @pytest.mark.usefixtures("no_pauses")
