@@ -12,7 +12,7 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from helpers.stubbed import stubbed
 from lookout.cloud.drift import Difference, Drift, find_drift
-from lookout.cloud.figures import Activity, Billing, Counts, bill, last_errors, month_of, read_counts
+from lookout.cloud.figures import Activity, Billing, Counts, bill, last_errors, look_at_activity, month_of, read_counts
 from lookout.cloud.log_reader import LogLine
 from lookout.cloud.reports import Invocation
 from lookout.cloud.resources import StackResource, judge_function, look_at_resource
@@ -307,3 +307,25 @@ def test_the_last_errors_are_lambdas_and_the_functions_own():
     ]
     errors = last_errors([LogLine(number, "a", message) for number, message in enumerate(messages)])
     assert [error.at_ms for error in errors] == [2, 3, 4]
+
+
+def test_of_more_errors_than_are_read_in_a_day_the_last_hours_are_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lookout.cloud.figures._MOST_LINES", 5)
+    errors = [
+        {
+            "timestamp": int((NOW - timedelta(minutes=age)).timestamp() * 1000),
+            "message": f"[ERROR] {age}",
+            "eventId": f"{age}",
+        }
+        for age in (600, 500, 400, 300, 200, 50, 40, 30)
+    ]
+
+    def pages(startTime: int, filterPattern: str, **_: object) -> list[dict]:  # noqa: N803
+        matching = errors if "?ERROR" in filterPattern else []
+        return [{"events": [error for error in matching if error["timestamp"] >= startTime]}]
+
+    counted = {"Id": "errors", "Timestamps": [NOW - timedelta(hours=1)], "Values": [8.0]}
+    cloudwatch = stubbed("cloudwatch", ("get_metric_data", {"MetricDataResults": [counted]}))
+    logs = SimpleNamespace(get_paginator=lambda _name: SimpleNamespace(paginate=pages))
+    activity = look_at_activity(account(cloudwatch=cloudwatch, logs=logs), "mine", "log", NOW - timedelta(days=2), NOW)
+    assert [error.message for error in activity.errors] == ["[ERROR] 50", "[ERROR] 40", "[ERROR] 30"]
