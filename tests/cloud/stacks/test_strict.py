@@ -302,6 +302,27 @@ def test_a_rollback_that_failed_is_finished_before_anything_is_changed(
     assert "was not taken back wholly: finishing that first" in said[0]
 
 
+def test_a_plan_that_is_shown_after_it_was_deleted_keeps_no_stack_alive(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+):
+    """Held against recorded answers: the name under which a new stack was planned goes with its only plan."""
+    made: list[str] = []
+    deleted: list[str] = []
+    client = recorded(
+        "REVIEW_IN_PROGRESS",
+        create_change_set=lambda **named: made.append(named["ChangeSetName"]) or {"Id": "arn:1", "StackId": "s"},
+        describe_change_set=lambda **_: {"Status": "CREATE_COMPLETE"},
+        get_paginator=lambda _name: SimpleNamespace(paginate=lambda **_: iter([{"Changes": []}])),
+        delete_change_set=lambda **_: None,
+        list_change_sets=lambda **_: {"Summaries": [{"ChangeSetName": made[0], "CreationTime": datetime.now(UTC)}]},
+        delete_stack=lambda **named: deleted.append(named["StackName"]),
+    )
+    monkeypatch.setattr(Account, "cloudformation", client)
+    with changes.change_set(account, StackSettings(Names("s"), Code("i")), None, sleep=lambda _s: None):
+        assert deleted == []
+    assert deleted == ["s"]
+
+
 def test_a_change_set_is_read_as_aws_writes_it(account: Account, monkeypatch: pytest.MonkeyPatch):
     """Held against the documented form of DescribeChangeSet: a memory, a table that is replaced, what may be."""
     detail = {"Target": {"Attribute": "Properties", "Name": "MemorySize", "RequiresRecreation": "Never"}}
