@@ -76,7 +76,13 @@ def test_a_container_tool_is_needed_for_an_image_that_is_not_there(
 
 def test_a_zip_and_somebody_elses_image_need_no_tool(monkeypatch: pytest.MonkeyPatch):
     zipped = Wanted(SETTINGS, Packaging("zip", IMAGE.packaging.recipe))
-    assert look(monkeypatch, OK, wanted=zipped)[1] == [Package("zip")]
+    settings = replace(SETTINGS, code=Code(zip_key="code/0.zip"))
+    monkeypatch.setattr(Wanted, "foreseen", lambda self, account, state: settings)
+    monkeypatch.setattr("lookout.cloud.packages.unpacked_size", lambda recipe, say: 200_000_000)
+    assert look(monkeypatch, OK, wanted=zipped)[1] == [Package("zip", unpacked_bytes=200_000_000)]
+    # Of what is deployed already the size is no question.
+    deployed = replace(STATE, parameters={"CodeKey": "code/0.zip"})
+    assert look(monkeypatch, OK, wanted=zipped, state=deployed)[1] == [Package("zip")]
     assert look(monkeypatch, OK, wanted=Wanted(SETTINGS))[1] == [Package("there")]
 
 
@@ -122,6 +128,19 @@ def test_a_name_in_use_stops_up_before_anything_is_made(world: World):
     assert "aws logs delete-log-group --log-group-name /aws/lambda/occupied" in result.stderr
     stacks = account.cloudformation.describe_stacks()["Stacks"]
     assert "occupied" not in [stack["StackName"] for stack in stacks]
+
+
+def test_a_zip_that_lambda_would_not_take_stops_up_before_anything_is_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    large = SimpleNamespace(name="cv2/large", size_bytes=300 << 20)
+    monkeypatch.setattr("lookout.cloud.packages.zip_package.code_members", lambda recipe, say: [large])
+    arguments = ["stack", "up", "--name", "bulky", "--model", str(world.cfg), "--package", "zip", "--yes"]
+    result = CliRunner().invoke(main, arguments, env=world.variables)
+    assert result.exit_code == 1
+    assert "Error: the zip would have 300 MB unpacked, and Lambda takes 250" in result.stderr
+    stacks = world.account.cloudformation.describe_stacks()["Stacks"]
+    assert "bulky" not in [stack["StackName"] for stack in stacks]
 
 
 def plan(world: World, *arguments: str) -> dict:

@@ -18,6 +18,8 @@ from click.testing import CliRunner
 
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
+from botocore.exceptions import ClientError
+
 from helpers.program import Program, run, wait_for
 from helpers.tiny import make_picture, make_pictures
 from helpers.world import THRESHOLD, World
@@ -213,6 +215,20 @@ def test_status_tells_of_every_resource_versions_activity_and_cost(watched: Worl
         "by all its REPORT lines",
     ):
         assert words in text.stdout
+
+
+def test_who_may_not_see_the_figures_is_shown_all_else(watched: World, monkeypatch: pytest.MonkeyPatch):
+    def denied(*_arguments: object) -> None:
+        with aws_errors("reading what CloudWatch counted"):
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "you may not"}}, "GetMetricData")
+
+    monkeypatch.setattr("lookout.cloud.figures.look_at_activity", denied)
+    code, document = status(watched)
+    assert (code, document["activity"], document["cost"]) == (0, None, None)
+    assert document["hidden"] == "reading what CloudWatch counted: you may not"
+    text = stack(watched, "status").stdout
+    assert "watched-results" in text
+    assert "and cost, may not be seen: reading what CloudWatch counted: you may not" in text
 
 
 def test_status_fits_a_terminal(watched: World):

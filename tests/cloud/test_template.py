@@ -12,7 +12,7 @@ pytest.importorskip("cfnlint", reason="the linter of templates is not installed"
 
 from helpers.templates import listed, registered, statements, template
 from lookout.cloud.items import EXPIRES, KEY
-from lookout.cloud.template import STACK_TAG, Code, Names, StackSettings, parameters, tags, template_body
+from lookout.cloud.template import REGION_TAG, STACK_TAG, Code, Names, StackSettings, parameters, tags, template_body
 from lookout.errors import UsageError
 
 RESOURCES: dict[str, Any] = template()["Resources"]
@@ -141,6 +141,8 @@ def test_nothing_else_outlives_the_stack_either():
 @pytest.mark.parametrize("name", RESOURCES)
 def test_everything_that_can_be_is_tagged(name: str):
     expected = [{"Key": STACK_TAG, "Value": {"Ref": "AWS::StackName"}}]
+    if RESOURCES[name]["Type"] == "AWS::IAM::Role":
+        expected.append({"Key": REGION_TAG, "Value": {"Ref": "AWS::Region"}})
     taggable = registered(RESOURCES[name]["Type"])["tagging"]["taggable"]
     assert RESOURCES[name]["Properties"].get("Tags") == (expected if taggable else None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from helpers.stubbed import stubbed
 from lookout.cloud.drift import Difference, Drift, find_drift
-from lookout.cloud.figures import Activity, Billing, Counts, bill, last_errors, month_of, read_counts
+from lookout.cloud.figures import Activity, Billing, Counts, bill, last_errors, look_at_activity, month_of, read_counts
 from lookout.cloud.log_reader import LogLine
 from lookout.cloud.reports import Invocation
 from lookout.cloud.resources import StackResource, judge_function, look_at_resource
@@ -122,7 +123,8 @@ URL = "https://sqs.us-east-1.amazonaws.com/123456789012/mine-failures"
         (QUEUE, "queues", [("get_queue_attributes", ("QueueDoesNotExist", 400))], "missing", "by another way"),
         (QUEUE, "queues", [("get_queue_attributes", ("AccessDenied", 403))], "not known", ""),
         ("AWS::CloudWatch::Alarm", "cloudwatch", [("describe_alarms", {"MetricAlarms": []})], "missing", "another way"),
-        ("AWS::S3::Bucket", "s3", [("head_bucket", ("403", 403))], "missing", "by another way"),
+        ("AWS::S3::Bucket", "s3", [("head_bucket", ("403", 403))], "not known", ""),
+        ("AWS::S3::Bucket", "s3", [("head_bucket", ("404", 404))], "missing", "by another way"),
         ("AWS::S3::Bucket", "s3", [("head_bucket", {})], "there", ""),
         ("AWS::IAM::Role", "iam", [("get_role", ("NoSuchEntity", 404))], "missing", "by another way"),
         ("AWS::SQS::QueuePolicy", "queues", [], "CREATE_COMPLETE", ""),
@@ -183,6 +185,7 @@ GONE = StackResource("Table", "AWS::DynamoDB::Table", "mine-results", "missing",
         (status("UPDATE_COMPLETE"), True, None),
         (status("UPDATE_ROLLBACK_COMPLETE"), True, "its last change failed, and it is as it was before"),
         (status("UPDATE_ROLLBACK_COMPLETE", GONE), False, "its last change failed"),
+        (status("UPDATE_ROLLBACK_COMPLETE", function=False), False, "its last change failed"),
         (status("CREATE_COMPLETE", function=False), False, "no function yet: lookout stack up --name mine"),
         (
             status("CREATE_COMPLETE", GONE),
@@ -203,6 +206,15 @@ def test_what_is_wrong_with_a_stack_is_told_with_what_to_do(found: StackStatus, 
     assert is_whole(found) == whole
     told = troubles(found)
     assert (told == ()) if words is None else (words in told[0])
+
+
+def test_a_stack_of_a_group_is_mended_under_the_groups_names():
+    """By its own name ``up`` would make bucket and table anew under other names, and delete what they hold."""
+    given = {"BucketName": "image-bucket-g1"}
+    found = StackStatus("object-detection-g1", "ROLLBACK_COMPLETE", "", NOW, None, given, {}, ())
+    assert "lookout stack down --group g1, then lookout stack up --group g1" in troubles(found)[0]
+    named = replace(found, parameters={"BucketName": ""})
+    assert "then lookout stack up --name object-detection-g1" in troubles(named)[0]
 
 
 def test_a_stack_is_described_from_its_answers():
@@ -295,3 +307,25 @@ def test_the_last_errors_are_lambdas_and_the_functions_own():
     ]
     errors = last_errors([LogLine(number, "a", message) for number, message in enumerate(messages)])
     assert [error.at_ms for error in errors] == [2, 3, 4]
+
+
+def test_of_more_errors_than_are_read_in_a_day_the_last_hours_are_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lookout.cloud.figures._MOST_LINES", 5)
+    errors = [
+        {
+            "timestamp": int((NOW - timedelta(minutes=age)).timestamp() * 1000),
+            "message": f"[ERROR] {age}",
+            "eventId": f"{age}",
+        }
+        for age in (600, 500, 400, 300, 200, 50, 40, 30)
+    ]
+
+    def pages(startTime: int, filterPattern: str, **_: object) -> list[dict]:  # noqa: N803
+        matching = errors if "?ERROR" in filterPattern else []
+        return [{"events": [error for error in matching if error["timestamp"] >= startTime]}]
+
+    counted = {"Id": "errors", "Timestamps": [NOW - timedelta(hours=1)], "Values": [8.0]}
+    cloudwatch = stubbed("cloudwatch", ("get_metric_data", {"MetricDataResults": [counted]}))
+    logs = SimpleNamespace(get_paginator=lambda _name: SimpleNamespace(paginate=pages))
+    activity = look_at_activity(account(cloudwatch=cloudwatch, logs=logs), "mine", "log", NOW - timedelta(days=2), NOW)
+    assert [error.message for error in activity.errors] == ["[ERROR] 50", "[ERROR] 40", "[ERROR] 30"]

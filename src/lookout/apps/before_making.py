@@ -24,22 +24,25 @@ def refuse_bad_keys(account: Account, say: Say) -> None:
 def look_before(account: Account, wanted: Settings, state: StackState | None, say: Say) -> None:
     """Say what may go wrong, and raise ``StackError`` where something would. ``state``: the stack, if it is there.
 
-    A stack that is just being made or changed is let come to rest first.
+    A stack that is just being made or changed is let come to rest first. Raises ``PackageError`` for a zip that Lambda
+    would not take, or whose parts can't be had.
     """
     if state is not None and state.at_work:
         return
-    _refuse_failed(preflight(account, Wanted(wanted.settings, _package(account, wanted, state))), say)
+    _refuse_failed(preflight(account, Wanted(wanted.settings, _package(account, wanted, state, say))), say)
 
 
-def _package(account: Account, wanted: Settings, state: StackState | None) -> Package:
-    """What is to be built: nothing where the image is in the repository already."""
-    from lookout.cloud.packages import find_tool
+def _package(account: Account, wanted: Settings, state: StackState | None, say: Say) -> Package:
+    """What is to be built: nothing where the image is in the repository already, or the zip is what is deployed."""
+    from lookout.cloud.packages import find_tool, unpacked_size
 
     packaging = wanted.packaging
     if packaging is None:
         return Package()
     if packaging.kind == "zip":
-        return Package("zip")
+        key = wanted.foreseen(account, state).code.zip_key
+        is_deployed = state is not None and state.parameters.get("CodeKey") == key
+        return Package("zip", unpacked_bytes=None if is_deployed else unpacked_size(packaging.recipe, say))
     tool = find_tool()
     if tool is None and "@" in wanted.foreseen(account, state).code.image_uri:
         return Package()

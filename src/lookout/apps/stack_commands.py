@@ -94,9 +94,9 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
         place, state = place_of(account), _state(account, names)
         wanted = stack_settings.gather(account, names, state, chosen, stack_settings.given())
         telling.say(f"Stack {names.stack} in {place}")
-        look_before(account, wanted, state, telling.say)
         deploying = Deploying(account, wanted.settings, telling.dialogue(), place=place)
         with _told_of_interruption(deploying, telling):
+            look_before(account, wanted, state, telling.say)
             outcome = deploying.run(wanted.provider(account, telling.say))
     _show_deployed(account, names, outcome, place, as_json=as_json)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lookout.apps import console, options
+from lookout.errors import CloudError
 
 if TYPE_CHECKING:
     from lookout.apps.status_view import Shown
@@ -70,17 +72,25 @@ def status(name: str, prices_file: Path | None, *, drift: bool, as_json: bool) -
 
 
 def _look(account: Account, name: str, prices: Prices, *, drift: bool) -> Shown:
+    """All that is shown; without figures where whoever asks may not see them."""
     from lookout.apps.stack_telling import place_of
     from lookout.apps.status_view import Shown
+    from lookout.cloud.account import was_denied
     from lookout.cloud.drift import find_drift
     from lookout.cloud.status import look_at_stack
 
     status = look_at_stack(account, name)
     drifts = find_drift(account, name) if drift else None
     place = place_of(account)
+    shown = Shown(place, account.emulated, status, drifts)
     if not _runs(status):
-        return Shown(place, account.emulated, status, drifts)
-    return _with_figures(Shown(place, account.emulated, status, drifts), account, prices)
+        return shown
+    try:
+        return _with_figures(shown, account, prices)
+    except CloudError as error:
+        if not was_denied(error):
+            raise
+        return replace(shown, hidden=str(error))
 
 
 def _runs(status: StackStatus) -> bool:
@@ -91,8 +101,6 @@ def _runs(status: StackStatus) -> bool:
 
 
 def _with_figures(shown: Shown, account: Account, prices: Prices) -> Shown:
-    from dataclasses import replace
-
     from lookout.cloud.figures import bill, look_at_activity, month_of
     from lookout.comparison.costs import so_far
 

@@ -28,7 +28,10 @@ _DIGEST = 19
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """All that is shown. ``drifts`` is None where drift was not looked for, the last three without a function."""
+    """All that is shown. ``drifts`` is None where drift was not looked for.
+
+    Activity, billing and cost are None without a function, and where ``hidden`` says why nobody may see them.
+    """
 
     place: str
     emulated: bool
@@ -37,6 +40,7 @@ class Shown:
     activity: Activity | None = None
     billing: Billing | None = None
     cost: Estimate | None = None
+    hidden: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -58,6 +62,7 @@ class Shown:
             "outputs": dict(status.outputs),
             "activity": self._activity_json(),
             "cost": self._cost_json(),
+            "hidden": self.hidden or None,
         }
 
     def _activity_json(self) -> dict[str, Any] | None:
@@ -86,6 +91,8 @@ def describe(shown: Shown) -> str:
     if status.reason:
         lines.append(printable(f"CloudFormation: {status.reason}"))
     lines += ["", _resource_table(status.resources), "", *_versions(status)]
+    if shown.hidden:
+        lines.append(printable(f"What the function did, and cost, may not be seen: {shown.hidden}"))
     lines += [*_activity(shown), *_cost(shown), *_drift(shown.drifts), *_troubles(status)]
     if shown.emulated:
         lines.append(EMULATED)

@@ -48,10 +48,21 @@ if TYPE_CHECKING:
 # What AWS's own addresses end in.
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
-# What the services call credentials whose time is over.
 # What AWS's services call it that somebody may not do something; S3 answers a question without a body by the number.
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+# What they call it that too much is asked of them.
+THROTTLED = {
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "TooManyRequestsException",
+    "SlowDown",
+}
+_WRONGLY_SIGNED = {"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"}
+# What they call credentials whose time is over.
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +239,11 @@ def aws_errors(doing: str) -> Iterator[None]:
     except (AwsConnectionError, HTTPClientError) as error:
         raise UnreachableError(f"{doing}: the cloud does not answer ({error})") from error
     except ClientError as error:
-        if error_code(error) in _EXPIRED:
+        if error_code(error) in EXPIRED:
             raise _expired(doing) from error
-        raise CloudError(f"{doing}: {error.response.get('Error', {}).get('Message') or error}") from error
+        if error_code(error) in THROTTLED:
+            raise CloudError(f"{doing}: {_message(error)}: AWS is asked too much, so try again in a minute") from error
+        raise CloudError(f"{doing}: {_message(error)}") from error
     except (SSOError, TokenRetrievalError, CredentialRetrievalError) as error:
         raise _expired(doing) from error
     except ResponseParserError as error:
@@ -256,6 +269,15 @@ def missing(resource: str) -> UnreachableError:
 def error_code(error: ClientError) -> str:
     """What AWS calls an error, such as ``AccessDenied``."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _message(error: ClientError) -> str:
+    """What a service said. To whoever signs wrongly it repeats the whole request, with the session's token in it."""
+    if error_code(error) in _WRONGLY_SIGNED:
+        return (
+            "AWS refuses the signature: the secret key is not that of the access key, or this machine's clock is wrong"
+        )
+    return error.response.get("Error", {}).get("Message") or str(error)
 
 
 def was_denied(error: CloudError) -> bool:

@@ -151,7 +151,8 @@ def _clear(account: Account, stack: str, name: str, sleep: Callable[[float], Non
         if state is None:
             return
         _delete(account, stack, name, sleep)
-        left = account.cloudformation.list_change_sets(StackName=stack)["Summaries"]
+        found = account.cloudformation.list_change_sets(StackName=stack)["Summaries"]
+        left = [summary for summary in found if summary["ChangeSetName"] != name]  # which may be shown for a while
         for summary in filter(_is_forgotten, left):
             _delete(account, stack, summary["ChangeSetName"], sleep)
         if state.only_planned and all(map(_is_forgotten, left)):

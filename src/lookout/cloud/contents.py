@@ -8,14 +8,13 @@ from itertools import islice
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.account import Account, aws_errors, error_code
+from lookout.cloud.account import DENIED, Account, aws_errors, error_code
 from lookout.cloud.presence import Resource
 
 # Of more than so many nobody needs the exact number, and counting costs a request for each thousand.
 _COUNTED_PAGES = 100
 # What to call the objects of each bucket, by its name in the template.
 _OBJECTS = {"Bucket": "images", "Artifacts": "packages"}
-_REFUSED = {"AccessDenied", "AccessDeniedException", "403"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def _contents(account: Account, resource: Resource) -> Contents:
         try:
             return count(account, resource)
         except ClientError as error:
-            if error_code(error) in _REFUSED:
+            if error_code(error) in DENIED:
                 return Contents(resource, "things", None)
             if "NotFound" in error_code(error) or "NoSuch" in error_code(error) or "NonExistent" in str(error):
                 return Contents(resource, "things", 0)

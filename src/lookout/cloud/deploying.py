@@ -27,7 +27,7 @@ from lookout.cloud.kept_clients import keeping
 from lookout.cloud.presence import Presence, Resource, presence, refuse_taken_names
 from lookout.cloud.reasons import after_changing, after_making, explain, hint
 from lookout.cloud.removing import Removing, resources_of
-from lookout.cloud.stack_state import Before, StackState, before_change, look
+from lookout.cloud.stack_state import Before, StackState, before_change, look, refuse_protected
 from lookout.cloud.template import Code, StackSettings, parameters, tags, template_body
 from lookout.errors import CloudError, StackError
 
@@ -154,6 +154,7 @@ class Deploying:
 
     def _clear(self, state: StackState) -> None:
         """Delete what is left of a stack that was never whole."""
+        refuse_protected(state)
         held = [one.described() for one in contents(self._account, resources_of(self._account, state.id))]
         if held:
             self._dialogue.ask(f"Delete what is left of the stack {self._name}{self._place}, with {listed(held)}?")

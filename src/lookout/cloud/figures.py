@@ -113,8 +113,22 @@ def look_at_activity(account: Account, function: str, log_group: str, since: dat
         counts,
         day,
         reports=tuple(islice(_reports(account, log_group, since if few else recent), _MOST_REPORTS)),
-        errors=last_errors(_lines(account, log_group, errors_since, _ERROR_PATTERN)),
+        errors=_find_errors(account, log_group, dict.fromkeys((recent, errors_since))),
     )
+
+
+def _find_errors(account: Account, log_group: str, begins: Iterable[datetime]) -> tuple[LogLine, ...]:
+    """The last errors since the first of these moments that has enough of them.
+
+    A log is read from its oldest line on, and not to its end where that is far: of many errors the last are found only
+    from close by.
+    """
+    found: tuple[LogLine, ...] = ()
+    for since in begins:
+        found = last_errors(_lines(account, log_group, since, _ERROR_PATTERN))
+        if len(found) == _TOLD_ERRORS:
+            break
+    return found
 
 
 def last_errors(lines: Iterable[LogLine]) -> tuple[LogLine, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from lookout.cloud.account import Account, aws_errors, error_code
+from lookout.cloud.account import THROTTLED, Account, aws_errors, error_code
 from lookout.cloud.stack_state import StackState, describe
 
 if TYPE_CHECKING:
@@ -25,18 +25,7 @@ _POLL_EMULATED_S, _POLL_AWS_S = 0.1, 3.0
 PATIENCE_S = 600.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 30.0
 
-_THROTTLED = {
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "TooManyRequestsException",
-    "SlowDown",
-    "ServiceUnavailable",
-    "InternalFailure",
-    "InternalError",
-}
+_BUSY = {*THROTTLED, "ServiceUnavailable", "InternalFailure", "InternalError"}
 # Of resources that failed for no fault of their own.
 _CANCELLED = "cancelled"
 _STACK = "AWS::CloudFormation::Stack"
@@ -96,7 +85,7 @@ def _passes(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return True
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return error_code(error) in _THROTTLED or status >= 500
+    return error_code(error) in _BUSY or status >= 500
 
 
 class Follower:

@@ -14,17 +14,22 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.account import Account, was_denied
+from lookout.cloud.account import Account, aws_errors, was_denied
 from lookout.cloud.presence import Presence, Resource, named_resources, presence
-from lookout.cloud.template import STACK_TAG, Names
+from lookout.cloud.template import REGION_TAG, STACK_TAG, Names
 from lookout.errors import CloudError
 
 # For so long what AWS has deleted may be shown still, and is looked for again.
 _SETTLING_S, _PAUSE_S = 90.0, 5.0
 
+_TAGGED = "by the stack's tag"
 _BY_TAG = "it has the stack's tag"
 _BY_RECORD = "it was the stack's"
 _BY_NAME = "it is called as the stack's would be, and has not its tag: Lookout does not know whose it is"
+_BY_NAME_ALONE = "it is called as the stack's would be, and whether it has its tag may not be asked: look whose it is"
+
+# What has the stack's tag and is nothing that the template makes: somebody gave it the tag. It is called by its ARN.
+_OTHER = "resource"
 
 # How the services' ARNs name what we make: the beginning of the last part, and the type.
 _ARNS = (
@@ -93,21 +98,36 @@ def _search(account: Account, names: Names, known: Mapping[Resource, str]) -> Se
             resource = leftover.resource
             key = (resource.kind, resource.name.rpartition("/")[2] if resource.is_queue else resource.name)
             try:
-                if key not in found and presence(account, resource) is Presence.HERE:
+                if key not in found and _is_here(account, resource):
                     found[key] = leftover
             except CloudError as error:
                 if not was_denied(error):
                     raise
-                unsearched[resource.described()] = str(error.__cause__)
+                unsearched[resource.described()] = _refusal(error)
 
     add(Leftover(resource, why or _BY_RECORD) for resource, why in known.items())
-    for what, look in (("by the stack's tag", _tagged), ("for its role by its name", _roles)):
+    for what, look in ((_TAGGED, _tagged), ("for its role by its name", _roles)):
         try:
-            add(list(look(account, names.stack)))
-        except ClientError as error:
-            unsearched[what] = error.response.get("Error", {}).get("Message") or str(error)
-    add(Leftover(resource, _BY_NAME, is_stacks=False) for resource in _named(account, names))
+            with aws_errors(f"looking for what stays of the stack {names.stack}, {what}"):
+                add(list(look(account, names.stack)))
+        except CloudError as error:
+            if not was_denied(error):
+                raise
+            unsearched[what] = _refusal(error)
+    why = _BY_NAME_ALONE if _TAGGED in unsearched else _BY_NAME
+    add(Leftover(resource, why, is_stacks=False) for resource in _named(account, names))
     return Search(tuple(found.values()), tuple(f"{what}: {why}" for what, why in unsearched.items()))
+
+
+def _is_here(account: Account, resource: Resource) -> bool:
+    return resource.kind == _OTHER or presence(account, resource) is Presence.HERE
+
+
+def _refusal(error: CloudError) -> str:
+    """What a service said to who may not ask it."""
+    cause = error.__cause__
+    message = cause.response.get("Error", {}).get("Message") if isinstance(cause, ClientError) else ""
+    return message or str(cause)
 
 
 def _named(account: Account, names: Names) -> tuple[Resource, ...]:
@@ -118,18 +138,19 @@ def _tagged(account: Account, stack: str) -> Iterator[Leftover]:
     pages = account.tagged.get_paginator("get_resources").paginate(TagFilters=[{"Key": STACK_TAG, "Values": [stack]}])
     for page in pages:
         for entry in page["ResourceTagMappingList"]:
-            resource = read_arn(entry["ResourceARN"])
-            if resource is not None:
-                yield Leftover(resource, _BY_TAG)
+            arn = entry["ResourceARN"]
+            if arn.split(":")[2] != "cloudformation":  # the stack itself, which is shown for a while
+                yield Leftover(read_arn(arn) or Resource("", _OTHER, arn), _BY_TAG)
 
 
 def _roles(account: Account, stack: str) -> Iterator[Leftover]:
-    """AWS finds no role by its tags; CloudFormation calls ours after the stack."""
+    """AWS finds no role by its tags; CloudFormation calls ours after the stack, which may be in another region."""
     for page in account.iam.get_paginator("list_roles").paginate():
         for role in page["Roles"]:
             if role["RoleName"].startswith(f"{stack}-Role-"):
-                tags = account.iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
-                if {"Key": STACK_TAG, "Value": stack} in tags:
+                listed = account.iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
+                tags = {tag["Key"]: tag["Value"] for tag in listed}
+                if tags.get(STACK_TAG) == stack and tags.get(REGION_TAG, account.region) == account.region:
                     yield Leftover(Resource("Role", "AWS::IAM::Role", role["RoleName"]), _BY_TAG)
 
 

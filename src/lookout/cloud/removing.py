@@ -16,11 +16,11 @@ from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.contents import contents, listed
 from lookout.cloud.dialogue import Dialogue, at_rest
 from lookout.cloud.emptying import deny_uploads, empty
-from lookout.cloud.following import Follower
+from lookout.cloud.following import Event, Follower
 from lookout.cloud.kept_clients import keeping
 from lookout.cloud.leftovers import Leftover, Search, find_leftovers
 from lookout.cloud.presence import Resource
-from lookout.cloud.stack_state import StackState
+from lookout.cloud.stack_state import StackState, refuse_protected
 from lookout.cloud.template import Names
 
 # How often a stack whose deletion fails is tried again.
@@ -80,10 +80,11 @@ class Removing:
         self._known: dict[Resource, str] = {}
 
     def run(self) -> Removal:
-        """Delete the stack, if there is one, and look for what stays. Raises ``CloudError``."""
+        """Delete the stack, if there is one, and look for what stays. Raises ``CloudError``, ``StackError``."""
         state = at_rest(self._account, self._names.stack, self._dialogue, self._sleep)
         failure = ""
         if state is not None:
+            refuse_protected(state)
             self._ask(state)
             failure = self.delete(state)
         search = self._search()
@@ -98,10 +99,11 @@ class Removing:
         )
 
     def delete(self, state: StackState) -> str:
-        """Empty and delete a stack; why that failed, empty where it did not. Raises ``CloudError``."""
+        """Empty and delete a stack; why that failed, empty where it did not. Raises ``CloudError``, ``StackError``."""
         follower = Follower(self._account, state.id, self._dialogue.tell, self._sleep)
         follower.mark()
         for attempt in range(_ATTEMPTS):
+            told = len(follower.events)
             held = resources_of(self._account, state.id)
             self._known.update(dict.fromkeys(held, ""))
             for resource in held:
@@ -116,7 +118,7 @@ class Removing:
             state = ended
             if attempt + 1 < _ATTEMPTS:
                 self._dialogue.say(f"The deletion of {state.name} failed: trying once more ...")
-        return self._failure(follower, state)
+        return self._failure(follower.events[told:], state)
 
     def _search(self) -> Search:
         return find_leftovers(self._account, self._names, self._known, self._sleep)
@@ -136,9 +138,9 @@ class Removing:
                 self._account.logs.delete_log_group(logGroupName=name)
         return bool(names)
 
-    def _failure(self, follower: Follower, ended: StackState) -> str:
-        """Why the last deletion failed; notes it beside each resource."""
-        reasons = {event.resource: event.reason for event in follower.events if event.failed and not event.of_stack}
+    def _failure(self, events: Iterable[Event], ended: StackState) -> str:
+        """Why the last deletion failed, by its events; notes it beside each resource."""
+        reasons = {event.resource: event.reason for event in events if event.failed and not event.of_stack}
         for resource in self._known:
             self._known[resource] = reasons.get(resource.id, "")
         first = next((f"{resource}: {reason}" for resource, reason in reasons.items()), ended.reason)

@@ -44,6 +44,8 @@ class _Found:
 
 
 _GONE = _Found(MISSING, "it was deleted by another way than its stack")
+# S3 answers alike who may not look at a bucket, and who asks for one of somebody else's.
+_SEEN = {Presence.HERE: _Found(_PRESENT), Presence.ABSENT: _GONE, Presence.ELSEWHERE: _Found(_HIDDEN)}
 
 
 def look_at_resource(account: Account, summary: StackResourceSummaryTypeDef) -> StackResource:
@@ -64,7 +66,7 @@ def _look(account: Account, resource: presence.Resource) -> _Found:
         if look:
             with aws_errors(f"looking at {resource.described()}"):
                 return look(account, resource.name)
-        return _Found(_PRESENT) if presence.presence(account, resource) is Presence.HERE else _GONE
+        return _SEEN[presence.presence(account, resource)]
     except CloudError as error:
         if was_denied(error):
             return _Found(_HIDDEN)

@@ -13,7 +13,7 @@ from lookout.cloud.account import Account
 from lookout.cloud.deploying import Deploying
 from lookout.cloud.removing import Removing
 from lookout.cloud.stack_state import StackState, look
-from lookout.cloud.template import GROUP_PREFIX, Names, StackSettings
+from lookout.cloud.template import Names, StackSettings, option_of
 from lookout.errors import StackError, UsageError
 
 # On the emulator an image's address stands for the Lookout that is installed.
@@ -53,7 +53,7 @@ class Stack:
         """The names of its resources. Raises ``StackError`` where it is not there, or not whole."""
         state = look(self._account, self.name)
         if state is None:
-            raise StackError(f"there is no stack {self.name}: make it with lookout stack up --name {self.name}")
+            raise StackError(f"there is no stack {self.name}: make it with lookout stack up {option_of(self.name)}")
         try:
             return Deployment(
                 bucket=state.outputs["Bucket"],
@@ -84,16 +84,9 @@ class Stack:
 
 
 def _not_whole(state: StackState) -> StackError:
-    name, status, up = state.name, state.status, f"lookout stack up {_option(state)}"
+    name, status, up = state.name, state.status, f"lookout stack up {option_of(state.name, state.parameters)}"
     if status not in _WHOLE:
         return StackError(f"the stack {name} is not whole ({status}): see lookout stack down")
     if "Bucket" in state.outputs and not state.has_code:
         return StackError(f"the stack {name} is there without its function: finish it with {up}")
     return StackError(f"the stack {name} was made by another version of Lookout: bring it up to date with {up}")
-
-
-def _option(state: StackState) -> str:
-    """How the stack was named: under another name its resources would be made anew."""
-    group = state.name.removeprefix(GROUP_PREFIX)
-    by_group = group != state.name and bool(state.parameters.get("BucketName"))
-    return f"--group {group}" if by_group else f"--name {state.name}"

@@ -49,7 +49,7 @@ _BEFORE = {
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """What CloudFormation says of a stack. ``is_lookouts``: Lookout made it."""
+    """What CloudFormation says of a stack. ``is_lookouts``: Lookout made it; ``is_protected``: from being deleted."""
 
     name: str
     id: str
@@ -58,6 +58,7 @@ class StackState:
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
     reason: str = ""
+    is_protected: bool = False
 
     @property
     def at_work(self) -> bool:
@@ -106,6 +107,7 @@ def _read(client: CloudFormationClient, stack: StackTypeDef) -> StackState:
         outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
         parameters={entry["ParameterKey"]: entry["ParameterValue"] for entry in stack.get("Parameters", [])},
         reason=stack.get("StackStatusReason", ""),
+        is_protected=stack.get("EnableTerminationProtection", False),
     )
 
 
@@ -130,4 +132,13 @@ def refuse_foreign(state: StackState | None) -> None:
         raise StackError(
             f"there is a stack {state.name} that Lookout did not make, and which it leaves alone: "
             "take another name with --name"
+        )
+
+
+def refuse_protected(state: StackState) -> None:
+    """Raise ``StackError`` where CloudFormation would not delete it, before anything in it is emptied for that."""
+    if state.is_protected:
+        raise StackError(
+            f"the stack {state.name} is protected from being deleted, and nothing was touched: lift that with aws "
+            f"cloudformation update-termination-protection --no-enable-termination-protection --stack-name {state.name}"
         )

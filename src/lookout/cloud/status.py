@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.resources import MISSING, StackResource, look_at_resource
-from lookout.cloud.template import template_body
+from lookout.cloud.template import option_of, template_body
 from lookout.errors import StackError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def look_at_stack(account: Account, name: str) -> StackStatus:
 
 def troubles(status: StackStatus) -> tuple[str, ...]:
     """What is not as it should be, each a sentence that says what to do; none for a stack that is whole."""
-    up, down = (f"lookout stack {command} --name {status.name}" for command in ("up", "down"))
+    up, down = (f"lookout stack {command} {option_of(status.name, status.parameters)}" for command in ("up", "down"))
     told = []
     if status.state.endswith("_IN_PROGRESS"):
         told.append(f"CloudFormation is at work on it ({status.state}): look again when that is done")
@@ -86,7 +86,7 @@ def troubles(status: StackStatus) -> tuple[str, ...]:
         )
     elif status.state not in _WHOLE:
         told.append(f"it is not whole ({status.state}): {up}, or {down}")
-    elif "Function" not in status.outputs:
+    if _lacks_function(status):
         told.append(f"it has no function yet: {up}")
     told += [
         f"{one.logical_id} {one.name}: {one.trouble}{_mending(one, up, down)}"
@@ -99,7 +99,14 @@ def troubles(status: StackStatus) -> tuple[str, ...]:
 def is_whole(status: StackStatus) -> bool:
     """Whether all of it is there and works, with its last change or the one before."""
     broken = any(one.trouble for one in status.resources)
-    return not broken and (status.state == _ROLLED_BACK or not troubles(status))
+    if status.state == _ROLLED_BACK:
+        return not broken and not _lacks_function(status)
+    return not broken and not troubles(status)
+
+
+def _lacks_function(status: StackStatus) -> bool:
+    """Whether it rests with all but its function: it was never made, or taken away again."""
+    return status.state in (*_WHOLE, _ROLLED_BACK) and "Function" not in status.outputs
 
 
 def _mending(resource: StackResource, up: str, down: str) -> str:
@@ -112,5 +119,5 @@ def _describe(cloudformation: CloudFormationClient, name: str) -> StackTypeDef:
         return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
-            raise StackError(f"there is no stack {name}: make it with lookout stack up --name {name}") from error
+            raise StackError(f"there is no stack {name}: make it with lookout stack up {option_of(name)}") from error
         raise

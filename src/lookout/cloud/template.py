@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # By this tag, with the stack's name, all that a stack made can be found again.
 STACK_TAG = "lookout:stack"
+# And by this, whose stack's a role is, as roles are in no region.
+REGION_TAG = "lookout:region"
 
 # What the template's Name allows, for its reasons.
 _NAME = re.compile(r"(?=.{2,30}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -104,6 +107,19 @@ class StackSettings:
     result_days: int = 0
     prefix: str = ""
     role_arn: str = ""
+
+
+def option_of(stack: str, given: Mapping[str, str] | None = None) -> str:
+    """The option that names a stack to ``lookout stack up``: under another its resources would be made anew.
+
+    ``given``: the template's parameters, as it was made; None of a stack that is not there, whose name alone must tell.
+
+    >>> option_of("object-detection-group41"), option_of("object-detection-group41", {"BucketName": ""})
+    ('--group group41', '--name object-detection-group41')
+    """
+    group = stack.removeprefix(GROUP_PREFIX)
+    by_group = group != stack and (_GROUP.fullmatch(group) if given is None else given.get("BucketName"))
+    return f"--group {group}" if by_group else f"--name {stack}"
 
 
 def template_body() -> str:

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
+from helpers.aws_calls import actions_called
 from helpers.stubbed import stubbed
 from lookout.cloud.preflight.check import Denied, Package, Wanted
 from lookout.cloud.preflight.permissions import (
@@ -24,6 +25,12 @@ USER = "arn:aws:iam::123456789012:user/team/ada"
 ASSUMED = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Dev_0123/ada@example.org"
 ROLE = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Dev_0123"
 ROOT = "arn:aws:iam::123456789012:root"
+# What emptying.py calls, and what a change set is cleared away with.
+EMPTYING = {
+    *("list_object_versions", "delete_objects", "list_multipart_uploads", "abort_multipart_upload"),
+    *("list_images", "batch_delete_image", "get_queue_url", "purge_queue", "put_bucket_policy"),
+    *("list_change_sets", "delete_change_set"),
+}
 STEP = Step("the bucket", "arn:aws:s3:::pictures", ("s3:CreateBucket", "s3:PutBucketPolicy"))
 
 
@@ -55,6 +62,15 @@ def test_only_what_is_to_be_made_is_asked_for():
     assert "ecr:PutImage" in needed(wanted("image"))["the repository"].actions
     assert "lambda:PutFunctionConcurrency" not in plain["the function"].actions
     assert "lambda:PutFunctionConcurrency" in needed(wanted(reserved_concurrency=3))["the function"].actions
+
+
+def test_emptying_what_the_stack_holds_is_asked_for_too():
+    """Whoever may not do that makes a stack that ``lookout stack down`` can't delete."""
+    asked = {action for step in needed(wanted("image")).values() for action in step.actions}
+    called = {method: actions for method, actions in actions_called("lookout.cloud").items() if method in EMPTYING}
+    assert called.keys() == EMPTYING
+    for method, services in called.items():
+        assert any(asked.issuperset(actions) for actions in services), method
 
 
 def test_every_step_names_its_resource_alone_but_where_aws_knows_none():

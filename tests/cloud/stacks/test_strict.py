@@ -187,6 +187,24 @@ def test_a_bucket_that_can_not_be_emptied_stays_and_is_told_of(
     assert account.s3.list_buckets()["Buckets"] == []
 
 
+def test_a_deletion_that_fails_in_the_end_is_told_by_what_hindered_it_then(
+    account: Account, strict: CloudFormation, monkeypatch: pytest.MonkeyPatch
+):
+    """The first time one bucket is not empty, and that is gone the second time, when another is not."""
+    delete = strict.delete_stack
+
+    def delete_too_late(**named: str) -> None:
+        account.s3.delete_bucket_policy(Bucket="strict-artifacts")
+        for bucket in ("strict-artifacts",) if strict.deletions else ("strict-artifacts", "strict-images"):
+            account.s3.put_object(Bucket=bucket, Key="late", Body=b"x")
+        delete(**named)
+
+    monkeypatch.setattr(strict, "delete_stack", delete_too_late)
+    removal = down(account)
+    assert "(DELETE_FAILED): strict-artifacts: " in removal.failure
+    assert [one.resource.name for one in removal.left] == ["strict-artifacts"]
+
+
 def test_what_is_left_of_a_failed_making_is_asked_about_and_goes_before_it_is_made_anew(
     account: Account, strict: CloudFormation
 ):
@@ -282,6 +300,27 @@ def test_a_rollback_that_failed_is_finished_before_anything_is_changed(
     assert deploying._changeable().status == "UPDATE_ROLLBACK_COMPLETE"
     assert asked == ["s"]
     assert "was not taken back wholly: finishing that first" in said[0]
+
+
+def test_a_plan_that_is_shown_after_it_was_deleted_keeps_no_stack_alive(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+):
+    """Held against recorded answers: the name under which a new stack was planned goes with its only plan."""
+    made: list[str] = []
+    deleted: list[str] = []
+    client = recorded(
+        "REVIEW_IN_PROGRESS",
+        create_change_set=lambda **named: made.append(named["ChangeSetName"]) or {"Id": "arn:1", "StackId": "s"},
+        describe_change_set=lambda **_: {"Status": "CREATE_COMPLETE"},
+        get_paginator=lambda _name: SimpleNamespace(paginate=lambda **_: iter([{"Changes": []}])),
+        delete_change_set=lambda **_: None,
+        list_change_sets=lambda **_: {"Summaries": [{"ChangeSetName": made[0], "CreationTime": datetime.now(UTC)}]},
+        delete_stack=lambda **named: deleted.append(named["StackName"]),
+    )
+    monkeypatch.setattr(Account, "cloudformation", client)
+    with changes.change_set(account, StackSettings(Names("s"), Code("i")), None, sleep=lambda _s: None):
+        assert deleted == []
+    assert deleted == ["s"]
 
 
 def test_a_change_set_is_read_as_aws_writes_it(account: Account, monkeypatch: pytest.MonkeyPatch):

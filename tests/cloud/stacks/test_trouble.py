@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -276,7 +277,7 @@ def test_who_is_told_to_slow_down_for_too_long_is_told_what_goes_on(account: Acc
     pauses: list[float] = []
     with (
         refused(account, "DescribeStackEvents", "Throttling", "Rate exceeded"),
-        pytest.raises(CloudError, match="stack slow, with which CloudFormation goes on meanwhile: Rate exceeded"),
+        pytest.raises(CloudError, match="goes on meanwhile: Rate exceeded: AWS is asked too much, so try again in"),
     ):
         Deploying(account, settings("slow"), sleep=pauses.append).run()
     assert 600 <= sum(pauses) < 700
@@ -475,6 +476,34 @@ def test_a_role_that_stays_is_found_by_its_name_and_tag(account: Account, use_te
     assert gone(account, "roles")
 
 
+def test_what_else_has_the_stacks_tag_stays_and_is_told_of(account: Account):
+    Deploying(account, settings("tagged")).run()
+    topic, stack = ("arn:aws:sns:us-east-1:1:alerts", "arn:aws:cloudformation:us-east-1:1:stack/tagged/1")
+    found = [{"ResourceARN": arn, "Tags": []} for arn in (topic, stack)]
+    with answered(account, "GetResources", json.dumps({"ResourceTagMappingList": found})):
+        removal = Removing(account, Names("tagged")).run()
+    assert [one.described() for one in removal.left] == [f"the resource {topic}: it has the stack's tag"]
+    assert not removal.is_complete
+    assert gone(account, "tagged")
+
+
+def test_the_role_of_another_regions_stack_of_that_name_is_none_of_this_ones(account: Account):
+    def found(region: str) -> list[str]:
+        iam, role = account.iam, "abroad-Role-0123456789AB"
+        tags = {"lookout:stack": "abroad", "lookout:region": region}
+        iam.create_role(
+            RoleName=role,
+            AssumeRolePolicyDocument="{}",
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        left = Removing(account, Names("abroad")).run().left
+        iam.delete_role(RoleName=role)
+        return [one.resource.name for one in left]
+
+    assert found("eu-central-1") == []
+    assert found(account.region) == ["abroad-Role-0123456789AB"]
+
+
 def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Account):
     with refused(account, "GetQueueUrl", "AccessDenied", "you may not", json=True):
         Deploying(account, settings("blind")).run()
@@ -490,6 +519,26 @@ def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Accoun
     assert "not this table" in by_table
     assert (by_tag, by_role) == ("by the stack's tag: you may not", "for its role by its name: you may not")
     assert of_stack(account, "blind") == set()
+    account.queues.create_queue(QueueName="blind-failures")
+    with refused(account, "GetResources", "AccessDenied", "you may not", json=True):
+        (unknown,) = Removing(account, Names("blind")).run().unknown
+    assert "whether it has its tag may not be asked" in unknown.why
+    FREE["queue"](account, "blind-failures")
+
+
+@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ThrottlingException", "by the stack's tag: no: .* try again in a minute"),
+        ("ExpiredTokenException", "by the stack's tag: the cred.*again"),
+    ],
+)
+def test_a_search_that_fails_is_no_search_that_found_nothing(code: str, words: str, account: Account):
+    Deploying(account, settings("sought")).run()
+    with refused(account, "GetResources", code, json=True), pytest.raises(CloudError, match=words):
+        Removing(account, Names("sought")).run()
+    assert gone(account, "sought")
 
 
 def test_a_deletion_that_fails_says_why_and_works_once_the_reason_is_gone(account: Account):
@@ -508,6 +557,38 @@ def test_a_deletion_that_fails_says_why_and_works_once_the_reason_is_gone(accoun
         plan(account, settings("stuck"))
     account.cloudwatch.delete_alarms(AlarmNames=["hangs-on"])
     assert gone(account, "stuck")
+
+
+def test_a_stack_that_is_protected_is_not_emptied(
+    account: Account, use_template: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+):
+    """CloudFormation refuses only the deletion itself, when all that the stack holds would be gone."""
+    Deploying(account, settings("guarded")).run()
+    bucket = "guarded-000000000000-us-east-1"
+    account.s3.put_object(Bucket=bucket, Key="kept.txt", Body=b"x")
+    protect(account, "guarded", True)
+    there, asked = inventory(account), list[str]()
+    with pytest.raises(StackError, match=r"guarded is protected from being deleted.*lift that with aws cloudformation"):
+        Removing(account, Names("guarded"), Dialogue(ask=asked.append)).run()
+    assert account.s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+    assert inventory(account) == there
+    assert asked == []
+    protect(account, "guarded", False)
+    assert gone(account, "guarded")
+
+    use_template(broken("Bucket"))
+    with pytest.raises(StackError):
+        Deploying(account, settings("guarded")).run()
+    protect(account, "guarded", True)
+    monkeypatch.undo()
+    with pytest.raises(StackError, match="guarded is protected from being deleted"):
+        Deploying(account, settings("guarded")).run()
+    protect(account, "guarded", False)
+    assert gone(account, "guarded")
+
+
+def protect(account: Account, name: str, enabled: bool) -> None:
+    account.cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=enabled)
 
 
 def test_errors_are_sentences(account: Account):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lookout.cloud.packages.container_tools import ContainerTool, find_tool
 from lookout.cloud.packages.providing import Kind, choose_kind, foresee, model_folder, provide
 from lookout.cloud.packages.recipe import ARCHITECTURES, PYTHONS, Recipe, deployable_python, running_recipe
-from lookout.cloud.packages.zip_package import ZipPackage, build_zip
+from lookout.cloud.packages.zip_package import ZipPackage, build_zip, unpacked_size
 
 __all__ = [
     "ARCHITECTURES",
@@ -26,4 +26,5 @@ __all__ = [
     "model_folder",
     "provide",
     "running_recipe",
+    "unpacked_size",
 ]

@@ -37,8 +37,7 @@ def build_zip(recipe: Recipe, folder: Path, say: Say) -> ZipPackage:
     ``UsageError`` for a recipe that can't be followed.
     """
     code = code_members(recipe, say)
-    model = [FileMember(name, path) for name, path in model_files(recipe.model_folder).items()]
-    members: list[Member] = [*code, *model]
+    members: list[Member] = [*code, *_model_members(recipe)]
     unpacked_bytes = check_size(members, recipe)
     if recipe.compiled:
         bytecode = compiled(code)
@@ -57,6 +56,18 @@ def build_zip(recipe: Recipe, folder: Path, say: Say) -> ZipPackage:
     finally:
         draft.unlink(missing_ok=True)
     return ZipPackage(path, sha256, path.stat().st_size, unpacked_bytes)
+
+
+def unpacked_size(recipe: Recipe, say: Say) -> int:
+    """The length of all files in the zip of a recipe, without bytecode. Nothing is built; missing wheels are fetched.
+
+    Raises as ``build_zip`` does.
+    """
+    return check_size([*code_members(recipe, say), *_model_members(recipe)], recipe)
+
+
+def _model_members(recipe: Recipe) -> list[Member]:
+    return [FileMember(name, path) for name, path in model_files(recipe.model_folder).items()]
 
 
 def code_members(recipe: Recipe, say: Say) -> list[Member]:

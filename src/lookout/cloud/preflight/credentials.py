@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from lookout.cloud.account import error_code
+from lookout.cloud.account import EXPIRED, error_code
 from lookout.cloud.preflight.check import Check
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SOON = timedelta(minutes=15)
 
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
 _WRONG_SECRET = {"SignatureDoesNotMatch", "IncompleteSignature"}
 _WRONG_CLOCK = {"RequestTimeTooSkewed", "InvalidSignatureException", "RequestInTheFuture"}
@@ -155,7 +154,7 @@ _METHODS = {
 def _refusal(caller: Caller) -> tuple[str, str]:
     """What is wrong with keys, and what to do."""
     source = _source(caller)
-    if caller.error in _EXPIRED | _SIGNED_OUT:
+    if caller.error in EXPIRED | _SIGNED_OUT:
         return f"the credentials have expired{source}", _renewal(caller)
     for errors, found, remedy in (
         ({NoCredentialsError.__name__}, "no AWS credentials are set", _SIGN_IN),

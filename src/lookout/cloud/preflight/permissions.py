@@ -86,7 +86,7 @@ def _actions(service: str, *names: str) -> tuple[str, ...]:
 _STACK = _actions(
     "cloudformation",
     *("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "DescribeStackEvents", "ListStackResources"),
-    *("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet"),
+    *("CreateChangeSet", "DescribeChangeSet", "ListChangeSets", "ExecuteChangeSet", "DeleteChangeSet", "TagResource"),
 )
 _ARTIFACTS = _actions(
     "s3",
@@ -102,7 +102,18 @@ _TABLE = _actions(
     *("UpdateContinuousBackups", "DescribeContinuousBackups", "UpdateTimeToLive", "DescribeTimeToLive"),
 )
 _LOG_GROUP = _actions("logs", "CreateLogGroup", "PutRetentionPolicy", "TagResource", "DeleteLogGroup")
-_QUEUE = _actions("sqs", "CreateQueue", "GetQueueAttributes", "SetQueueAttributes", "TagQueue", "DeleteQueue")
+_QUEUE = _actions(
+    "sqs",
+    *(
+        "CreateQueue",
+        "GetQueueUrl",
+        "GetQueueAttributes",
+        "SetQueueAttributes",
+        "TagQueue",
+        "PurgeQueue",
+        "DeleteQueue",
+    ),
+)
 _ALARM = _actions("cloudwatch", "PutMetricAlarm", "TagResource", "DeleteAlarms")
 _ROLE = _actions("iam", "CreateRole", "GetRole", "PutRolePolicy", "TagRole", "DeleteRolePolicy", "DeleteRole")
 
@@ -120,7 +131,7 @@ def _function(wanted: Wanted) -> tuple[str, ...]:
 def _repository(wanted: Wanted) -> tuple[str, ...]:
     made = (
         *("CreateRepository", "DescribeRepositories", "PutLifecyclePolicy", "SetRepositoryPolicy", "TagResource"),
-        "DeleteRepository",
+        *("ListImages", "BatchDeleteImage", "DeleteRepository"),
     )
     pushed = (
         "BatchCheckLayerAvailability",
@@ -128,6 +139,7 @@ def _repository(wanted: Wanted) -> tuple[str, ...]:
         "UploadLayerPart",
         "CompleteLayerUpload",
         "PutImage",
+        "DescribeImages",
     )
     read_by_lambda = ("BatchGetImage", "GetDownloadUrlForLayer")
     return _actions("ecr", *made, *((*pushed, *read_by_lambda) if _builds_image(wanted) else ()))
