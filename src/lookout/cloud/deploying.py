@@ -29,7 +29,7 @@ from lookout.cloud.reasons import after_changing, after_making, explain, hint
 from lookout.cloud.removing import Removing, resources_of
 from lookout.cloud.stack_state import Before, StackState, before_change, look, refuse_protected
 from lookout.cloud.template import Code, StackSettings, parameters, tags, template_body
-from lookout.errors import CloudError, StackError
+from lookout.errors import CloudError, LookoutError, StackError
 
 # Builds the function's package and puts it where the stack can take it from.
 Provide = Callable[[StackState], Code]
@@ -94,7 +94,7 @@ class Deploying:
         if wanted.code == Code() and provide is not None:
             state = self._with_place_for_package(state)
             self.stage = Stage.PACKAGING
-            wanted = replace(wanted, code=provide(state))
+            wanted = replace(wanted, code=self._packaged(provide, state))
         if switches_package(state, wanted):
             self._dialogue.say(
                 "The function is deleted and made anew, as none of an image can become one of a zip, or back; images "
@@ -152,6 +152,17 @@ class Deploying:
         self._change(replace(self._settings, code=Code(image_uri=state.parameters.get("ImageUri", ""))), state)
         return self._changeable() or state
 
+    def _packaged(self, provide: Provide, state: StackState) -> Code:
+        try:
+            return provide(state)
+        except LookoutError as error:
+            if state.has_code:
+                raise
+            raise StackError(
+                f"{error}. The stack {self._name} is there without its function, which costs next to nothing: run the "
+                f"same command again to go on, or take it back with lookout stack down --name {self._name}"
+            ) from error
+
     def _clear(self, state: StackState) -> None:
         """Delete what is left of a stack that was never whole."""
         refuse_protected(state)
@@ -181,7 +192,12 @@ class Deploying:
 
     def _make(self, settings: StackSettings) -> StackState:
         """Make a new stack, the function with it where the settings have its code."""
-        refuse_taken_names(self._account, self._settings.names)
+        try:
+            refuse_taken_names(self._account, self._settings.names)
+        except StackError as error:  # what is there may be the stack's itself, that somebody makes at this moment
+            if look(self._account, self._name) is not None:
+                raise self._overtaken() from error
+            raise
         if not self._account.emulated:
             self._dialogue.ask(f"Make the stack {self._name}{self._place}?")
         self.stage = Stage.MAKING
@@ -215,6 +231,7 @@ class Deploying:
                 made = {change.resource: change.name for change in planned.changes if change.makes}
                 refuse_taken_names(self._account, self._settings.names, made)
                 self._ask_about_losses(planned.changes)
+                self._ask_about_expiry(wanted, state)
                 self.stage = Stage.CHANGING
                 self._dialogue.say(f"Changing the stack {self._name} {_settings_in_words(wanted, state)}...")
                 self._execute(planned)
@@ -248,6 +265,18 @@ class Deploying:
         held = [one.described() for one in contents(self._account, doomed)]
         if held:
             self._dialogue.ask(f"Change the stack {self._name}{self._place}, which deletes {listed(held)}?")
+
+    def _ask_about_expiry(self, wanted: StackSettings, state: StackState) -> None:
+        before, after = int(state.parameters.get("ExpireDays") or 0), wanted.expire_days
+        if after == 0 or 0 < before <= after:
+            return
+        uploads = [one for one in resources_of(self._account, state.id) if one.id == "Bucket"]
+        held = [one.described() for one in contents(self._account, uploads)]
+        if held:
+            self._dialogue.ask(
+                f"Let images of the stack {self._name}{self._place} expire after {after} days, in place of "
+                f"{before or 'never'}? It holds {listed(held)}."
+            )
 
     def _delete_replaced(self, planned: ChangeSet) -> None:
         """Delete buckets that were replaced: CloudFormation leaves those that hold something, and forgets them."""

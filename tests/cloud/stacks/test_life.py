@@ -187,6 +187,23 @@ def test_a_plan_of_a_replacement_counts_what_would_be_lost_and_up_asks(account: 
     assert Removing(account, moved.names).run().is_complete
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "asks"), [(0, 30, True), (30, 1, True), (30, 60, False), (30, 0, False), (30, 30, False)]
+)
+def test_images_that_are_to_expire_sooner_are_asked_about(before: int, after: int, asks: bool, account: Account):
+    Deploying(account, settings("expires", expire_days=before)).run()
+    asked: list[str] = []
+    wanted = settings("expires", expire_days=after, memory_mb=1024)
+    Deploying(account, replace(wanted, memory_mb=512), Dialogue(ask=asked.append)).run()
+    assert asked == []  # it holds none
+    Deploying(account, settings("expires", expire_days=before)).run()
+    account.s3.put_object(Bucket=Stack(account, "expires").find().bucket, Key="1.txt", Body=b"x")
+    Deploying(account, wanted, Dialogue(ask=asked.append)).run()
+    assert len(asked) == asks
+    assert all(f"expire after {after} days, in place of {before or 'never'}? It holds 1 image" in one for one in asked)
+    remove(account, "expires")
+
+
 def test_what_holds_nothing_is_replaced_unasked(account: Account):
     Deploying(account, settings("empty")).run()
     asked: list[str] = []

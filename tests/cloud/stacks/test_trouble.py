@@ -28,7 +28,14 @@ from lookout.cloud.planning import plan
 from lookout.cloud.removing import Removing
 from lookout.cloud.stack_state import look
 from lookout.cloud.template import Code, Names
-from lookout.errors import CloudError, ExpiredCredentialsError, LookoutError, StackError, UnreachableError
+from lookout.errors import (
+    CloudError,
+    ExpiredCredentialsError,
+    LookoutError,
+    PackageError,
+    StackError,
+    UnreachableError,
+)
 
 RESOURCES = (
     *("Repository", "Artifacts", "ArtifactsPolicy", "Table", "LogGroup", "FailureQueue", "FailureQueuePolicy"),
@@ -217,6 +224,27 @@ def test_of_two_who_make_a_stack_at_once_one_is_told_and_does_nothing(account: A
     assert account.functions.get_function_configuration(FunctionName="race")["MemorySize"] == 1024
     assert not any(entry.startswith("change set") for entry in inventory(account))
     assert gone(account, "race")
+
+
+def test_what_another_makes_at_this_moment_is_no_name_that_is_taken(account: Account, another: Account):
+    """Between the look at the stack and the look at its names: else one would be told to delete the other's table."""
+
+    def other_is_first() -> None:
+        assert Deploying(another, settings("race", memory_mb=1024)).run().is_new
+
+    with before(account, "DescribeTable", other_is_first), pytest.raises(StackError, match="somebody else works on"):
+        Deploying(account, settings("race")).run()
+    assert gone(account, "race")
+
+
+def test_a_package_that_can_not_be_made_says_what_is_there_by_then(account: Account):
+    def fail(_state: object) -> Code:
+        raise PackageError("pip can't fetch numpy")
+
+    with pytest.raises(StackError, match=r"pip can't fetch numpy\. .*without its function.*same command again") as told:
+        Deploying(account, settings("bare", code=Code())).run(fail)
+    assert isinstance(told.value.__cause__, PackageError)
+    assert gone(account, "bare")
 
 
 def test_of_two_who_change_a_stack_at_once_one_is_told_and_does_nothing(account: Account, another: Account):
