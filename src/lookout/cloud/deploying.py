@@ -24,7 +24,7 @@ from lookout.cloud.dialogue import Dialogue, at_rest
 from lookout.cloud.emptying import empty
 from lookout.cloud.following import Follower
 from lookout.cloud.kept_clients import keeping
-from lookout.cloud.presence import Presence, Resource, presence, refuse_taken_names
+from lookout.cloud.presence import Presence, Resource, absent, presence, refuse_taken_names
 from lookout.cloud.reasons import after_changing, after_making, explain, hint
 from lookout.cloud.removing import Removing, resources_of
 from lookout.cloud.stack_state import Before, StackState, before_change, look, refuse_protected
@@ -103,6 +103,8 @@ class Deploying:
             self._change(replace(wanted, code=Code()), state)
             state = self._changeable() or state
         changes = self._change(wanted, state)
+        if not changes and made is None:
+            self._refuse_missing(state)
         return Outcome(is_new=made is not None, changes=changes)
 
     def interrupted(self) -> str:
@@ -151,6 +153,15 @@ class Deploying:
             return state
         self._change(replace(self._settings, code=Code(image_uri=state.parameters.get("ImageUri", ""))), state)
         return self._changeable() or state
+
+    def _refuse_missing(self, state: StackState) -> None:
+        """CloudFormation, which sees nothing to change, does not notice what was deleted by another way."""
+        gone = absent(self._account, resources_of(self._account, state.id))
+        if gone:
+            raise StackError(
+                f"the stack {self._name} lacks {listed([one.described() for one in gone])}, deleted by another way: "
+                f"make it anew with lookout stack down --name {self._name}, then up"
+            )
 
     def _packaged(self, provide: Provide, state: StackState) -> Code:
         try:

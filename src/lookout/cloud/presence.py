@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -98,6 +98,19 @@ def presence(account: Account, resource: Resource) -> Presence:
             if resource.kind == "AWS::S3::Bucket" and error_code(error) in _ELSEWHERE:
                 return Presence.ELSEWHERE
             raise
+
+
+def absent(account: Account, resources: Iterable[Resource]) -> list[Resource]:
+    """Those of them that are not there, as far as it may be asked. Raises ``CloudError``."""
+    gone = []
+    for resource in resources:
+        try:
+            if resource.kind in _ASK and presence(account, resource) is Presence.ABSENT:
+                gone.append(resource)
+        except CloudError as error:
+            if not was_denied(error):
+                raise
+    return gone
 
 
 def means_absent(error: ClientError) -> bool:

@@ -237,6 +237,16 @@ def test_what_another_makes_at_this_moment_is_no_name_that_is_taken(account: Acc
     assert gone(account, "race")
 
 
+def test_what_was_deleted_by_another_way_is_not_up_to_date(account: Account):
+    Deploying(account, settings("robbed")).run()
+    account.functions.delete_function(FunctionName="robbed")
+    account.dynamodb.delete_table(TableName="robbed-results")
+    words = "lacks the .*robbed.* and the .*robbed.*: make it anew with lookout stack down --name robbed, then up"
+    with pytest.raises(StackError, match=words):
+        Deploying(account, settings("robbed")).run()
+    assert gone(account, "robbed")
+
+
 def test_a_package_that_can_not_be_made_says_what_is_there_by_then(account: Account):
     def fail(_state: object) -> Code:
         raise PackageError("pip can't fetch numpy")
