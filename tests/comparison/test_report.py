@@ -120,7 +120,7 @@ def test_an_execution_without_a_sample_has_rows_without_numbers():
     )
     assert document == {
         "task": "Remote execution", "metric": "Duration", "unit": "ms", "n": 0,
-        "mean": None, "sd": None, "min": None, "max": None, "p50": None, "p95": None, "p99": None,
+        "mean": None, "sd": None, "min": None, "max": None, "p50": None, "p90": None, "p95": None, "p99": None,
     }  # fmt: skip
 
 
