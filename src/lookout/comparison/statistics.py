@@ -1,9 +1,9 @@
 """What a row of the table is computed from, and how sure it is. Pure: numbers in, numbers out.
 
 Intervals are bootstrapped: the values are drawn again from themselves, with replacement, and what the statistic makes
-of each draw shows how it spreads (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). They are bias-corrected
-and accelerated (BCa, chapter 14 there), since latencies are skewed to the right, which plain percentiles of the draws
-understate. The draws are seeded: the same values have the same interval.
+of each draw shows how it spreads (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). They are bias-
+corrected and accelerated (BCa, chapter 14 there), since latencies are skewed to the right, which plain percentiles of
+the draws understate. The draws are seeded: the same values have the same interval.
 """
 
 from __future__ import annotations
