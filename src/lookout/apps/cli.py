@@ -16,6 +16,7 @@ from lookout.apps.evaluate_commands import evaluate
 from lookout.apps.model_commands import models
 from lookout.apps.send_command import send
 from lookout.apps.serve_commands import serve
+from lookout.apps.shape_command import shape
 from lookout.apps.stack_commands import stack
 
 
@@ -34,3 +35,4 @@ main.add_command(demo)
 main.add_command(emulator)
 main.add_command(stack)
 main.add_command(models)
+main.add_command(shape)

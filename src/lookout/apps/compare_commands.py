@@ -36,6 +36,14 @@ from lookout.errors import LookoutError, UsageError
     help="An emulator started for this run, or the account that AWS's variables name.",
 )
 @click.option("--stack", default="lookout", show_default=True, help="The stack, on aws.")
+@click.option(
+    "--network",
+    metavar="NAME|RTT,UP,DOWN",
+    help=(
+        "The network between here and server or emulator: lan, wifi, 5g, 4g, 3g or satellite, or its round trip in ms "
+        "and its Mbit/s up and down.  [default: loopback, as fast as it is]"
+    ),
+)
 @options.memory
 @options.timeout
 @click.option(
@@ -58,14 +66,19 @@ def compare(
 
     \b
     Example: lookout compare photos/ --model yolov3-tiny.cfg
+             lookout compare photos/ --model yolov3-tiny.cfg --network 4g
     """
     from lookout.comparison.compare import Comparison
     from lookout.comparison.compare import compare as run_comparison
+    from lookout.comparison.network import read_network
     from lookout.engines import choose
     from lookout.images import find
 
     executions = _execution_names(settings["executions"])
     _require_extras(executions, settings["cloud"])
+    network = read_network(settings["network"]) if settings["network"] else None
+    if network and settings["cloud"] == "aws":
+        raise UsageError("--network: AWS is reached over the network that there is; leave one of the two out")
     comparison = Comparison(
         paths=tuple(find(images)),
         model=opening.take_model(settings),
@@ -77,6 +90,7 @@ def compare(
         stack=settings["stack"],
         memory_mb=settings["memory"],
         timeout_s=settings["timeout"],
+        network=network,
     )
     samples_path = (out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")) / "samples.jsonl"
     console.end_with_signal()

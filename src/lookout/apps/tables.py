@@ -80,6 +80,8 @@ def _footer(report: Report) -> Iterable[str]:
         yield f"Failed ({failure.execution}): {failure.image}: {failure.error}"
     if report.emulated:
         yield EMULATED
+    if report.network:
+        yield f"The network was this machine's own, made as slow as {report.network.described()}."
     machine = report.machine
     yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
 

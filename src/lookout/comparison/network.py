@@ -31,7 +31,8 @@ class Network:
 
     def described(self) -> str:
         """In words."""
-        return f"{self.name}: {self.rtt_ms:g} ms round trip, {self.up_mbit_s:g} Mbit/s up, {self.down_mbit_s:g} down"
+        figures = f"{self.rtt_ms:g} ms round trip, {self.up_mbit_s:g} Mbit/s up, {self.down_mbit_s:g} down"
+        return f"{self.name} ({figures})" if self.name in PRESETS else figures
 
 
 # 3g and 4g are the profiles of those names that WebPageTest has tested pages with for a decade (its
@@ -54,7 +55,7 @@ def read_network(text: str) -> Network:
     """The network that a name or ``RTT,UP,DOWN`` says (ms, Mbit/s, Mbit/s). Raises ``UsageError``.
 
     >>> read_network("40,10,50").described()
-    '40,10,50: 40 ms round trip, 10 Mbit/s up, 50 down'
+    '40 ms round trip, 10 Mbit/s up, 50 down'
     """
     if text in PRESETS:
         return PRESETS[text]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lookout.cloud.reports import Invocation
+from lookout.comparison.network import Network
 from lookout.comparison.samples import OFFLOADED, Sample, objects_json
 from lookout.comparison.statistics import Summary, summarise
 from lookout.executions.protocol import Answer
@@ -58,6 +59,7 @@ class Report:
     warnings: tuple[str, ...]
     emulated: bool
     machine: Mapping[str, Any]
+    network: Network | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as data."""
@@ -70,6 +72,7 @@ class Report:
             "warnings": list(self.warnings),
             "emulated": self.emulated,
             "machine": dict(self.machine),
+            "network": dataclasses.asdict(self.network) if self.network else None,
         }
 
     @property
@@ -84,6 +87,7 @@ def make_report(
     executions: Collection[str],
     emulated: bool,
     machine: Mapping[str, Any],
+    network: Network | None = None,
     warnings: Sequence[str] = (),
 ) -> Report:
     """The report of a run of these executions.
@@ -101,6 +105,7 @@ def make_report(
         warnings=tuple(warnings),
         emulated=emulated,
         machine=machine,
+        network=network,
     )
 
 
