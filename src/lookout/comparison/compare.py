@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lookout.cloud.reports import Invocation
-from lookout.comparison.load import closed_loop
+from lookout.comparison.load import closed_loop, in_turns
 from lookout.comparison.machine import describe_machine
 from lookout.comparison.network import Network
 from lookout.comparison.processes import Process, Processes, child_environment
@@ -148,7 +148,7 @@ def _measure(
     warnings: list[str] = []
     since, patience_s = time.time(), 2.0  # of who interrupts, little
     try:
-        for sample in closed_loop(executions, comparison.paths):
+        for sample in closed_loop(in_turns(executions, comparison.paths)):
             notify(sample)
             samples.append(sample)
             if not _is_offloaded(sample):  # of those Lambda has something to say first

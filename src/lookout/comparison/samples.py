@@ -29,9 +29,10 @@ OFFLOADED = ("remote", "direct")
 class Sample:
     """One image through one execution. ``image`` is its path, as it was given.
 
-    ``started`` in seconds since the epoch. Either ``answer`` is there or ``error`` (with ``error_kind``, the
-    name of its class) is. ``invocation`` is what Lambda reported of it. ``failed_retries``: how often an image that
-    failed was sent again; that of an answer is in it.
+    ``started`` and ``ended`` in seconds since the epoch; so is ``scheduled``, when an image of an open loop was to be
+    sent. Either ``answer`` is there or ``error`` (with ``error_kind``, the name of its class) is. ``invocation`` is
+    what Lambda reported of it. ``failed_retries``: how often an image that failed was sent again; that of an answer is
+    in it.
     """
 
     execution: str
@@ -42,6 +43,8 @@ class Sample:
     error_kind: str | None = None
     invocation: Invocation | None = None
     failed_retries: int = 0
+    ended: float | None = None
+    scheduled: float | None = None
 
     @staticmethod
     def failed(execution: str, image: str, started: float, error: LookoutError) -> Sample:
@@ -54,6 +57,12 @@ class Sample:
     def retries(self) -> int:
         """How often the image was sent again."""
         return self.answer.retries if self.answer else self.failed_retries
+
+    @property
+    def latency_ms(self) -> float | None:
+        """What who wanted the image looked at has waited, retries and all; from when it was scheduled, if it was."""
+        begun = self.started if self.scheduled is None else self.scheduled
+        return None if self.ended is None else (self.ended - begun) * 1000
 
     @property
     def cold(self) -> bool:
