@@ -5,6 +5,11 @@
 #   make test                                    the whole test suite
 #   make soak                                    the server and the remote path under load and attack; 20,000 mutated files
 #   make check                                   format, lint, types, import layers, then the tests
+#   make lint-cloud                              linters of the CloudFormation template; one in an environment of its own
+#   make lambda-setup MODEL=yolov3-tiny.cfg      make all that remote execution needs on AWS: lookout stack up
+#   make lambda-teardown                         remove it again, and see that it is gone: lookout stack down
+#                                                both: GROUP=group41 for the reference's names, or NAME=... ; YES=1 to
+#                                                be asked nothing; the first also ROLE_ARN=... where none can be made
 #   make clean                                   remove the virtual environment and what tools left
 
 PYTHON ?= python3
@@ -15,7 +20,14 @@ export PIP_QUIET ?= 1
 SOAKED := tests/apps/server/test_running.py tests/apps/server/test_schemathesis.py tests/test_fuzzing.py \
     tests/test_offloading_soak.py
 
-.PHONY: demo test soak check format clean
+LINT_VENV ?= .venv-lint
+# Pinned, as it finds more with every version; by itself, as it pins what Lookout and its tools need otherwise.
+CHECKOV := checkov==3.3.30
+TEMPLATE := src/lookout/cloud/stack.yaml
+
+STACK = $(if $(GROUP),--group "$(GROUP)",$(if $(NAME),--name "$(NAME)")) $(if $(YES),--yes)
+
+.PHONY: demo test soak check lint-cloud format lambda-setup lambda-teardown clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/lookout demo $(if $(IMAGES),"$(IMAGES)") $(if $(MODEL),--model "$(MODEL)")
@@ -33,12 +45,23 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(MAKE) test
 
+# --skip-download: what it would fetch are texts about its findings.
+lint-cloud: $(VENV)/.dev $(LINT_VENV)/.$(CHECKOV)
+	$(BIN)/cfn-lint --include-checks I --template $(TEMPLATE)
+	$(LINT_VENV)/bin/checkov --framework cloudformation --skip-download --compact --quiet --file $(TEMPLATE)
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
+lambda-setup: $(VENV)/.demo
+	@$(BIN)/lookout stack up $(STACK) $(if $(MODEL),--model "$(MODEL)") $(if $(ROLE_ARN),--role-arn "$(ROLE_ARN)")
+
+lambda-teardown: $(VENV)/.demo
+	@$(BIN)/lookout stack down $(STACK)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LINT_VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lookout needs Python 3.11 or later: make PYTHON=python3.12 ...")'
@@ -53,4 +76,10 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing Lookout and its tools into $(VENV) ..."
 	@$(PIP) install -e '.[all,dev]'
+	@touch $@
+
+$(LINT_VENV)/.$(CHECKOV):
+	@echo "Installing $(CHECKOV) into $(LINT_VENV) ..."
+	@$(PYTHON) -m venv --clear $(LINT_VENV)
+	@$(LINT_VENV)/bin/python -m pip --disable-pip-version-check install '$(CHECKOV)'
 	@touch $@

@@ -166,9 +166,10 @@ def test_a_stack_goes_with_its_images_and_once_gone_stays_gone(variables: dict[s
     [
         (("send", "{pictures}", "--execution", "remote", "--stack", "none"), {}, 1, "there is no stack none"),
         (("stack", "up", "--yes"), {}, 2, "--model"),
-        (("stack", "up", "--yes", "--name", "Not_A_Name", "--model", "{cfg}"), {}, 1, "Not_A_Name"),
+        (("stack", "up", "--yes", "--name", "Not_A_Name", "--model", "{cfg}"), {}, 2, "Not_A_Name"),
         (("stack", "down"), {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, 1, "AWS_REGION"),
         (("stack", "down"), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 1, "start lookout emulator"),
+        (("stack", "down"), {"AWS_ENDPOINT_URL": "127.0.0.1:4566"}, 1, "no web address"),
         (("stack", "down"), {"AWS_PROFILE": "nobody"}, 1, "nobody"),
     ],
 )

@@ -93,7 +93,8 @@ def test_without_cpu_limits_it_says_what_durations_are_worth():
         assert told["limiter"] == "none"
         assert about(told["url"])["limiter"] == "none"
     with Program("emulator", "--port", "0", "--memory-cpu", "none") as emulator:
-        emulator.process.stderr.readline()
+        _, kept = emulator.process.stderr.readline(), emulator.process.stderr.readline()
+        assert kept == b"# what it holds ends with it: --data DIR would keep it\n"
         assert emulator.process.stderr.readline() == b"# CPU time is not limited: durations say nothing of Lambda's\n"
         assert emulator.stop(signal.SIGINT) == 0
 

@@ -117,8 +117,10 @@ def outcome(world: SimpleNamespace, key: str = KEY):
     return from_item(world.table.items[image_url("pictures", key)])
 
 
-def lines(world: SimpleNamespace) -> list[dict]:
-    return [json.loads(line) for line in world.log.getvalue().splitlines()]
+def lines(world: SimpleNamespace, *, begun: bool = False) -> list[dict]:
+    """The lines of the log: what became of the images, or that they were begun."""
+    found = [json.loads(line) for line in world.log.getvalue().splitlines()]
+    return [line for line in found if (line.get("status") == "begun") == begun]
 
 
 def test_an_event_becomes_an_item_with_the_detectors_own_objects(world: SimpleNamespace, detector: Detector):
@@ -132,6 +134,22 @@ def test_an_event_becomes_an_item_with_the_detectors_own_objects(world: SimpleNa
     for label in {entry["label"] for entry in expected}:
         best = max(entry["accuracy"] for entry in expected if entry["label"] == label)
         assert float(item[label]["N"]) == best
+
+
+def test_where_results_are_not_kept_for_ever_an_item_says_when_it_may_go(world: SimpleNamespace):
+    assert outcome_of(world.function, world).expires_s is None
+    days_later = 1_800_000_000 + 30 * 24 * 3600
+    for_a_month = Function(
+        world.detector, world.bucket, world.table, "results", result_days=30, clock=lambda: 1_800_000_000.9
+    )
+    assert outcome_of(for_a_month, world, sequencer="0B").expires_s == days_later
+    world.bucket.objects[KEY, None] = b"no image"
+    assert outcome_of(for_a_month, world, sequencer="0C").expires_s == days_later
+
+
+def outcome_of(function: Function, world: SimpleNamespace, sequencer: str = "0A"):
+    function(event(KEY, sequencer=sequencer), "request")
+    return outcome(world)
 
 
 # Keys.
@@ -406,7 +424,7 @@ def test_direct_invocation_answers_a_bad_request_with_a_problem(world: SimpleNam
 # The log.
 
 
-def test_each_image_is_one_line_of_json(world: SimpleNamespace):
+def test_what_an_image_ends_in_is_one_line_of_json(world: SimpleNamespace):
     world.bucket.objects["bad.jpg", None] = b"hello"
     world.function(event(KEY, "bad.jpg", "gone\n.jpg"), "request-1")
     done, bad, gone = lines(world)
@@ -416,6 +434,18 @@ def test_each_image_is_one_line_of_json(world: SimpleNamespace):
     assert (bad["level"], bad["status"]) == ("WARNING", "failed")
     assert "not an image" in bad["error"]
     assert gone["url"].endswith("gone%0A.jpg")
+
+
+def test_an_image_is_named_before_it_may_end_the_function(world: SimpleNamespace):
+    fetch, told = world.bucket.get_object, []
+
+    def look_first(**wanted: object) -> dict:
+        told.extend(lines(world, begun=True))
+        return fetch(**wanted)
+
+    world.bucket.get_object = look_first
+    world.function(event(KEY), "request-1")
+    assert [(line["level"], line["request_id"], line["url"]) for line in told] == [("INFO", "request-1", URL)]
 
 
 def test_a_fault_is_logged_with_its_trace_and_without_the_picture(world: SimpleNamespace):

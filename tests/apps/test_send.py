@@ -154,7 +154,7 @@ def test_what_is_asked_for_goes_along_and_nothing_else(pictures: Path):
 
 def test_thresholds_are_the_servers_alone(pictures: Path):
     answer = run("send", str(pictures), "--execution", "direct", "--iou", "0.4")
-    assert (answer.returncode, "--iou: only a server takes that" in answer.stderr) == (2, True)
+    assert (answer.returncode, "--iou: only the execution local takes that" in answer.stderr) == (2, True)
 
 
 def test_a_table_has_a_row_an_image(pictures: Path, tmp_path: Path):
@@ -237,6 +237,7 @@ def test_who_ends_it_gets_the_summary_of_what_was_done(
     lines += more
     assert [line["image"] for line in lines] == names(pictures)[: len(lines)]
     assert (last["summary"]["images"], last["summary"]["interrupted"]) == (len(lines), True)
+    assert last["summary"]["left"] == len(names(pictures)) - len(lines)
     assert len(table.read_text().splitlines()) == 1 + len(lines)
 
 

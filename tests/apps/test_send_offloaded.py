@@ -112,7 +112,7 @@ def test_the_bucket_gets_the_form_and_no_key(pictures: Path):
     ("options", "words"),
     [
         (("--execution", "remote", "--stack", "other"), "the server at --to has its own"),
-        (("--execution", "remote", "--confidence", "0.4"), "only a server takes that"),
+        (("--execution", "remote", "--confidence", "0.4"), "only the execution local takes that"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(world: World, pictures: Path, options: tuple, words: str):

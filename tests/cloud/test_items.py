@@ -34,6 +34,7 @@ outcomes = st.builds(
     version_id=st.none() | st.text(max_size=9),
     etag=st.none() | st.text(max_size=9),
     key=st.none() | st.text(min_size=1, max_size=9),
+    expires_s=st.none() | st.integers(0, 2**40),
 )
 
 
@@ -47,6 +48,7 @@ def test_what_the_function_writes_is_what_a_client_reads(outcome: Outcome):
         {stage: round(ms, 3) for stage, ms in outcome.timings_ms.items()},
     )
     assert (read.version_id, read.etag, read.key) == (outcome.version_id, outcome.etag, outcome.key)
+    assert read.expires_s == outcome.expires_s
 
 
 def test_an_item_of_an_earlier_lookout_is_read():
@@ -62,11 +64,13 @@ def test_a_sequencer_is_stored_and_compared_in_one_form():
     assert arguments["ExpressionAttributeValues"] == {":sequencer": {"S": "00AB0C"}}
 
 
-@pytest.mark.parametrize("label", ["image-url", "lookout"])
-def test_a_label_never_takes_the_place_of_the_items_own_names(label: str):
+@pytest.mark.parametrize("expires_s", [None, 1_800_000_000])
+@pytest.mark.parametrize("label", ["image-url", "lookout", "lookout-expires"])
+def test_a_label_never_takes_the_place_of_the_items_own_names(label: str, expires_s: int | None):
     found = (Detection(label, 0.9, Box(0, 0, 1, 1)),)
-    item = to_item(Outcome("https://b.s3.amazonaws.com/k", "m", "opencv", "r", objects=found))
+    item = to_item(Outcome("https://b.s3.amazonaws.com/k", "m", "opencv", "r", objects=found, expires_s=expires_s))
     assert item["image-url"] == {"S": "https://b.s3.amazonaws.com/k"}
+    assert item.get("lookout-expires") == (expires_s and {"N": str(expires_s)})
     assert from_item(item).objects == found
 
 

@@ -51,6 +51,15 @@ def test_nothing_is_no_number():
         assert document[name] is None
 
 
+def test_what_an_earlier_run_sent_has_no_round_trip_of_this_one():
+    tally = Tally()
+    tally.add(Sample("remote", "a", 0, Answer((), 1.0, 4.0, fetched=True)))
+    tally.add(Sample("remote", "b", 0, Answer((), 3.0, 50.0)))
+    totals = tally.totals(1.0, total=5)
+    assert (totals.round_trip.n, totals.round_trip.min, totals.inference_time.n) == (1, 50.0, 2)
+    assert totals.left == 3
+
+
 def test_transfers_are_told_where_there_are_any():
     tally = Tally()
     tally.add(Sample("remote", "a", 0, Answer((), 1.0, 9.0, upload_ms=4.0)))

@@ -130,7 +130,7 @@ def test_a_function_that_writes_nothing(world: World, deployment: Deployment):
 def test_a_function_that_is_still_running(world: World, deployment: Deployment):
     with function_that("time.sleep(60)", world, deployment):
         told = lost_once(world, deployment, "START RequestId")
-    assert "the function is still running (request " in told
+    assert "the function is still running, on this image or another (request " in told
 
 
 def test_a_function_that_fails_and_is_tried_again(world: World, deployment: Deployment):
@@ -198,10 +198,11 @@ def told(request_id: str, url: str = URL) -> str:
     ("lines", "stage", "words"),
     [
         ([], "not started", "tells of no invocation since"),
-        ([start(ONE)], "running", ONE),
+        ([start(ONE)], "running", "on this image or another"),
+        ([start(ONE), told(ONE)], "running", f"still running (request {ONE})"),
         ([start(ONE), start(TWO), told(TWO), end(TWO)], "not started", "no invocation"),
         ([start(ONE), told(ONE), start(TWO), end(TWO)], "running", ONE),
-        ([start(ONE), end(ONE), start(TWO), told(TWO, "https://b/other")], "running", TWO),
+        ([start(ONE), end(ONE), start(TWO), told(TWO, "https://b/other")], "not started", "no invocation"),
         (
             [start(ONE), "[ERROR] ValueError: no\n  File x", end(ONE, "\tStatus: error")],
             "failing",
@@ -260,11 +261,12 @@ def test_a_function_that_never_answers_ends_the_run_and_one_that_has_does_not(mo
     with pytest.raises(UnreachableError, match=r"its log says: .*EngineError: broken"):
         execution.detect(PICTURE, "a.jpg")
     execution._answered = True
-    with pytest.raises(ResultTimeoutError, match="the function failed, and Lambda may try again"):
+    with pytest.raises(ResultTimeoutError, match="the function failed, on this image or another, and Lambda may"):
         execution.detect(PICTURE, "a.jpg")
     execution.close()
 
 
+LATE = "\tStatus: timeout"
 FAULT = "[ERROR] ClientError: throttled"
 
 
@@ -275,6 +277,7 @@ FAULT = "[ERROR] ClientError: throttled"
         ([start(ONE), FAULT, end(ONE)], False),  # which may pass
         ([start(ONE), FAULT, end(ONE), start(ONE), FAULT, end(ONE)], False),  # one event, tried again
         ([start(ONE), FAULT, end(ONE), start(TWO), FAULT, end(TWO)], True),
+        ([start(ONE), end(ONE, LATE), start(TWO), end(TWO, LATE)], False),  # which their images may be to blame for
         ([start(ONE), FAULT, end(ONE), start(TWO), FAULT, end(TWO), start(THREE), end(THREE)], False),
         (["INIT_REPORT Init Duration: 9 ms\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError"], True),
         (["INIT_REPORT Init Duration: 9999 ms\tPhase: init\tStatus: timeout"], False),

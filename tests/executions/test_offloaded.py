@@ -117,6 +117,7 @@ def test_what_an_interrupted_run_has_uploaded_is_not_uploaded_again(
     assert cloud.looks == looks
     assert cloud.objects == {key: b"data" if uploads else b"earlier"}
     assert (answer.upload_ms is not None) == bool(uploads)
+    assert answer.fetched == (not uploads)  # then nobody knows its round trip
 
 
 @pytest.mark.parametrize("fails", [True, False], ids=["with a failed item", "without an item"])
@@ -129,6 +130,16 @@ def test_what_got_lost_is_uploaded_anew_to_another_place(fails: bool):
     answer = RemoteExecution(cloud, DEPLOYMENT).detect_noted(b"data", "a.jpg", noted.append, Earlier(key, lost=True))
     assert answer.upload_ms is not None
     assert cloud.objects == {key: b"earlier", noted[0]: b"data"}
+
+
+def test_what_was_deleted_before_it_was_looked_at_is_uploaded_anew_at_once():
+    cloud, noted = Cloud(0), []
+    key = object_key("a.jpg")
+    cloud.objects[key] = b"earlier"
+    cloud.failed, cloud.error_kind = {key}, "ImageGoneError"
+    answer = RemoteExecution(cloud, DEPLOYMENT).detect_noted(b"data", "a.jpg", noted.append, Earlier(key))
+    assert not answer.fetched
+    assert cloud.objects[noted[0]] == b"data"
 
 
 def test_what_got_lost_and_came_at_last_is_taken():

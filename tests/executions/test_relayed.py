@@ -158,7 +158,15 @@ def test_what_an_interrupted_run_uploaded_is_asked_for_and_not_uploaded():
     with world(lambda _: DONE) as server:
         answer = client_of(server, Time()).detect_noted(b"data", "a.jpg", pytest.fail, earlier=Earlier("earlier"))
         assert paths(server) == ["/results/earlier"]
-    assert answer.upload_ms is None
+    assert (answer.upload_ms, answer.fetched) == (None, True)
+
+
+def test_what_was_deleted_before_it_was_looked_at_is_uploaded_by_a_new_leave():
+    noted = []
+    with world(lambda n: problem(422, "deleted", kind="ImageGoneError") if n == 0 else DONE) as server:
+        answer = client_of(server, Time()).detect_noted(b"data", "a.jpg", noted.append, earlier=Earlier("earlier"))
+        assert paths(server) == ["/results/earlier", "/uploads", "/bucket", "/results/1"]
+    assert (noted, answer.fetched) == (["1"], False)
 
 
 def test_what_it_had_not_uploaded_yet_is_uploaded_by_a_new_leave():

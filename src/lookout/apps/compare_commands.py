@@ -7,13 +7,17 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from lookout.apps import console, opening, options, tables
+from lookout.apps.ending import Ending
 from lookout.apps.progress import Progress
 from lookout.errors import LookoutError, UsageError
+
+if TYPE_CHECKING:
+    from lookout.comparison.samples import Sample
 
 
 @click.command()
@@ -93,13 +97,22 @@ def compare(
         network=network,
     )
     samples_path = (out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")) / "samples.jsonl"
-    console.end_with_signal()
+    ending = Ending()
+    ending.listen()
     try:
         with Progress(len(comparison.paths) * len(executions)) as progress:
-            report = run_comparison(comparison, samples_path, progress.notify)
-    except (KeyboardInterrupt, SystemExit, LookoutError):
+
+            def notify(news: str | Sample) -> None:
+                with ending.held():  # an interruption that Python lost, as in a finaliser, holds from here on
+                    progress.notify(news)
+
+            report = run_comparison(comparison, samples_path, notify)
+    except (KeyboardInterrupt, LookoutError) as error:
         if samples_path.exists():
             click.echo(console.printable(f"What was measured by then is in {samples_path}"), err=True)
+        if isinstance(error, KeyboardInterrupt):
+            click.echo("Interrupted", err=True)
+            sys.exit(ending.status or console.INTERRUPTED)
         raise
     if as_json:
         console.put(json.dumps({**report.to_json(), "samples": str(samples_path)}))

@@ -118,8 +118,11 @@ def _announce(config: EmulatorConfig, url: str, limiter: str, *, as_json: bool, 
     console.put("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
     for name, value in variables.items():
         console.put(f"export {name}={value}")
-    kept = f"what it holds is in {config.data}" if config.data else "and all that it holds"
-    click.echo(f"# the emulator listens at {url}; {ending}, {kept}", err=True)
+    click.echo(f"# the emulator listens at {url}; {ending}", err=True)
+    kept = f"is kept in {config.data}" if config.data else "ends with it: --data DIR would keep it"
+    click.echo(f"# what it holds {kept}", err=True)
+    if config.isolate:
+        click.echo("# functions see this machine read-only, and no network but the emulator", err=True)
     if limiter == "none":
         click.echo("# CPU time is not limited: durations say nothing of Lambda's", err=True)
     else:

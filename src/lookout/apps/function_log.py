@@ -1,4 +1,4 @@
-"""What the function logs: one line of JSON an image, and one for whatever a library remarks.
+"""What the function logs: a line of JSON when an image is begun and one when it is done; and what a library remarks.
 
 A line names its object by its quoted URL, so that a key can't forge a line, and tells sizes and times; never what is
 in a picture, nor a credential.

@@ -1,7 +1,8 @@
 """The function: what Lambda runs for an object that came into the bucket, or for an image sent to it directly.
 
 Configured by its environment: ``LOOKOUT_MODEL`` (a folder that an import made), ``LOOKOUT_TABLE``,
-``LOOKOUT_ENGINE``, ``LOOKOUT_CONFIDENCE`` and ``LOOKOUT_IOU``.
+``LOOKOUT_ENGINE``, ``LOOKOUT_CONFIDENCE``, ``LOOKOUT_IOU`` and ``LOOKOUT_RESULT_DAYS``, after which results may be
+deleted (none, or 0: never).
 
 What becomes of an object:
 
@@ -20,7 +21,7 @@ import gc
 import os
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 # Lambda gives a function memory / 1769 MB of a vCPU.
 _MB_PER_VCPU = 1769
+_DAY_S = 86_400
 
 # Of an event with many faults the first few are told; the log has them all.
 _TOLD_FAULTS = 3
@@ -61,13 +63,22 @@ class Function:
     """A detector between a bucket and a table; made once for a sandbox."""
 
     def __init__(
-        self, detector: Detector, s3: S3Client, dynamodb: DynamoDBClient, table: str, log: Log | None = None
+        self,
+        detector: Detector,
+        s3: S3Client,
+        dynamodb: DynamoDBClient,
+        table: str,
+        log: Log | None = None,
+        result_days: int = 0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._detector = detector
         self._s3 = s3
         self._dynamodb = dynamodb
         self._table = table
         self._log = log or Log()
+        self._result_days = result_days
+        self._clock = clock
 
     @staticmethod
     def of_environment(environment: Mapping[str, str]) -> Function:
@@ -91,7 +102,8 @@ class Function:
         # Only now that all else has its memory is it known how much an image may take.
         within = limits.within(free_bytes(memory_mb))
         detector = Detector(detector.model, detector.engine, detector.selection, within)
-        return Function(detector, s3, dynamodb, environment["LOOKOUT_TABLE"])
+        result_days = int(environment.get("LOOKOUT_RESULT_DAYS", 0))
+        return Function(detector, s3, dynamodb, environment["LOOKOUT_TABLE"], result_days=result_days)
 
     def __call__(self, event: object, request_id: str) -> dict[str, Any]:
         """Answer an event: S3's, or the local execution's JSON.
@@ -136,6 +148,8 @@ class Function:
                 if created is None:
                     continue
                 place = image_url(created.bucket, created.key)
+                # A function that is killed, or takes too long, can't say afterwards what it was at.
+                self._log.info("object", request_id, url=place, status="begun", bytes=created.size_bytes)
                 self._take(created, place, request_id)
                 processed += 1
             except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
@@ -169,6 +183,7 @@ class Function:
             version_id=created.version_id,
             etag=created.etag,
             key=key_beside(created.bucket, created.key),
+            expires_s=int(self._clock()) + self._result_days * _DAY_S if self._result_days else None,
         )
         figures: dict[str, Any] = {"bytes": created.size_bytes}
         try:

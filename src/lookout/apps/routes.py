@@ -57,7 +57,7 @@ def open_route(settings: Mapping[str, Any], concurrency: int, *, by_server: bool
         return _to_server(settings, concurrency, asked, resumes=resumes)
     if asked:
         names = " and ".join(f"--{name}" for name in asked)
-        raise UsageError(f"{names}: only a server takes that; a stack has its own from lookout stack up")
+        raise UsageError(f"{names}: only the execution local takes that; a stack finds what it was made to find")
     if by_server:
         if settings["stack"] is not None:
             raise UsageError("--stack: the server at --to has its own; leave --to out to go there with AWS keys")
@@ -108,7 +108,7 @@ def _to_cloud(settings: Mapping[str, Any]) -> Route:
     from lookout.executions.remote import RemoteExecution
 
     account = account_of_environment()
-    deployment = Stack(account, settings["stack"] or "lookout").find()
+    deployment = Stack(account, "lookout" if settings["stack"] is None else settings["stack"]).find()
     # Before anything is opened: the stack may not say it.
     input_format = read_input(deployment.parameters.get("Input", "")) if settings["shrink"] else None
     client: Execution

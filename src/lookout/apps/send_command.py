@@ -17,8 +17,9 @@ from lookout.apps import console, options, tables
 from lookout.apps.ending import Ending
 
 if TYPE_CHECKING:
-    from lookout.apps.sending import End, Reception, Sender
+    from lookout.apps.sending import End, Sender
     from lookout.comparison.journal import Journal
+    from lookout.comparison.tally import Totals
     from lookout.executions.protocol import Execution
 
 
@@ -160,7 +161,8 @@ def _send(
         reception = Reception(SendProgress(total), as_json, rows, pictures)
         sender = _sender(route.client, journal, draws=pictures is not None)
         end = run(sender, walk(paths), concurrency, reception, ending)
-    return _summarise(reception, end, ending, emulated=route.emulated)
+    totals = reception.tally.totals(end.seconds, interrupted=end.interrupted, emulated=route.emulated, total=total)
+    return _summarise(totals, end, ending, as_json=as_json, resume=places.resume)
 
 
 def _sender(client: Execution, journal: Journal | None, *, draws: bool) -> Sender:
@@ -176,13 +178,15 @@ def _is_given(parameter: str) -> bool:
     return click.get_current_context().get_parameter_source(parameter) is ParameterSource.COMMANDLINE
 
 
-def _summarise(reception: Reception, end: End, ending: Ending, *, emulated: bool) -> int:
+def _summarise(totals: Totals, end: End, ending: Ending, *, as_json: bool, resume: Path | None) -> int:
     """Print what the run came to; the exit status."""
-    totals = reception.tally.totals(end.seconds, interrupted=end.interrupted, emulated=emulated)
-    if reception.as_json:
+    if as_json:
         console.put(json.dumps({"summary": totals.to_json()}))
     elif totals.images or totals.failed or end.error is None:
         tables.print_totals(totals)
+    if totals.left and not as_json:
+        how = f"--resume {resume}" if resume else "--resume FILE, given from the beginning, goes on where a run ended"
+        console.put(console.printable(f"Not sent: {totals.left} images ({how})"))
     if end.interrupted:
         return ending.status or console.INTERRUPTED
     if end.error:

@@ -198,13 +198,14 @@ def sample_document(sample: Sample) -> dict[str, Any]:
     document = {
         "image": sample.image,
         "objects": objects_json(sample.answer.objects),
-        "inference_time": sample.answer.inference_ms,
-        "timings": dict(sample.answer.timings_ms),
-        "round_trip": sample.answer.elapsed_ms,
+        "inference_time": round(sample.answer.inference_ms, 3),
+        "timings": {stage: round(ms, 3) for stage, ms in sample.answer.timings_ms.items()},
+        # Of an image that an earlier run sent nobody knows it.
+        "round_trip": None if sample.answer.fetched else round(sample.answer.elapsed_ms, 3),
         "retries": sample.retries,
     }
     upload_ms = sample.answer.upload_ms
-    return document if upload_ms is None else {**document, "transfer_time": upload_ms}
+    return document if upload_ms is None else {**document, "transfer_time": round(upload_ms, 3)}
 
 
 def _line(sample: Sample) -> str:
@@ -213,5 +214,6 @@ def _line(sample: Sample) -> str:
         return failure_line(sample.image, sample.error)
     upload = "" if answer.upload_ms is None else f", upload {answer.upload_ms:.1f}"
     retries = f", {answer.retries} retries" if answer.retries else ""
-    times = f"{answer.elapsed_ms:.1f} ms (inference {answer.inference_ms:.1f}{upload}{retries})"
-    return f"{printable(sample.image)}: {describe_objects(answer.objects)} in {times}"
+    times = f"inference {answer.inference_ms:.1f}{upload}{retries}"
+    whole = f"sent earlier ({times} ms)" if answer.fetched else f"in {answer.elapsed_ms:.1f} ms ({times})"
+    return f"{printable(sample.image)}: {describe_objects(answer.objects)} {whole}"

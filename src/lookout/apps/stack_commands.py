@@ -50,13 +50,16 @@ def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
     """
     console.require("cloud", "lookout stack", "boto3")
     from lookout.cloud.account import account_of_environment
-    from lookout.cloud.stack import Stack, StackSettings
+    from lookout.cloud.stack import Stack
+    from lookout.cloud.template import Code, Names, StackSettings
     from lookout.engines import choose
 
+    names = Names.of(name)
     account = account_of_environment()
     image, model_folder, described = _function_code(account, image_uri, settings)
     wanted = StackSettings(
-        image_uri=image,
+        names=names,
+        code=Code(image_uri=image),
         model_folder=model_folder,
         # On AWS the engine is in the image, whatever is installed here.
         engine=choose(settings["engine"]) if account.emulated else settings["engine"] or "onnxruntime",
@@ -67,7 +70,7 @@ def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
         input=described,
     )
     _confirm(f"Make or change the stack {name} in {_place(account)}?", yes=yes)
-    deployment = Stack(account, name).up(wanted)
+    deployment = Stack(account, names.stack).up(wanted)
     console.put(f"{name} is up in {_place(account)}.")
     console.put(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
 

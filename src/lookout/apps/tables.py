@@ -76,8 +76,11 @@ def _footer(report: Report) -> Iterable[str]:
     if report.unreported:
         yield f"Left out for want of a REPORT line: {report.unreported} offloaded samples."
     yield from report.warnings
+    failed: dict[tuple[str, str], list[str]] = {}
     for failure in report.failures:
-        yield f"Failed ({failure.execution}): {failure.image}: {failure.error}"
+        failed.setdefault((failure.image, failure.error), []).append(failure.execution)
+    for (image, error), executions in failed.items():
+        yield f"Failed ({', '.join(executions)}): {image}: {error}"
     if report.emulated:
         yield EMULATED
     if report.network:
@@ -107,7 +110,7 @@ def _counts(totals: Totals) -> str:
 
 
 def _times_table(totals: Totals, columns: Mapping[str, str]) -> Table:
-    table = Table("Time (ms)", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table("Time (ms)", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for name, summary in (
@@ -121,7 +124,7 @@ def _times_table(totals: Totals, columns: Mapping[str, str]) -> Table:
 
 
 def _figure(summary: Summary, field: str) -> str:
-    return str(summary.n) if field == "n" else f"{getattr(summary, field):.2f}" if _is_known(summary, field) else ""
+    return str(summary.n) if field == "n" else f"{getattr(summary, field):.1f}" if _is_known(summary, field) else ""
 
 
 def _ends(totals: Totals) -> Iterable[str]:

@@ -115,9 +115,17 @@ def account_of_environment(environment: Mapping[str, str] = os.environ) -> Accou
         # boto3 reads AWS_DEFAULT_REGION alone; AWS's other tools read AWS_REGION first.
         session = boto3.Session(region_name=environment.get("AWS_REGION") or None)
         if not session.region_name:
-            raise CloudError("no AWS region is set: set AWS_REGION, or a profile that has one")
+            raise CloudError(
+                "no AWS region is set: set AWS_REGION, or a profile that has one; for the emulator, paste the lines "
+                "that it prints"
+            )
         account = Account(session, session.region_name)
-        host = urlsplit(account.address).hostname or ""
+        try:
+            host = urlsplit(account.address).hostname or ""
+        except ValueError as error:  # botocore's word for an endpoint without a scheme
+            raise CloudError(
+                f"AWS_ENDPOINT_URL, or a profile's, is no web address ({error}): give one like http://127.0.0.1:4566"
+            ) from error
     if host.endswith(_AWS_DOMAINS):
         return account
     return replace(account, emulated=describe_emulator(account.address) is not None)

@@ -4,8 +4,9 @@
 
     image-url   S   key: https://<bucket>.s3.amazonaws.com/<URL-quoted key>
     <label>     N   one attribute a label found: its highest confidence
-    lookout     M   status (done | failed), error, error_kind, objects, model, engine, timings, request id, sequencer,
-                    and of the object its version_id, its etag, and its key where image-url could not hold it
+    lookout     M   status (done | failed), error, objects, model, engine, timings, request id, sequencer, and of the
+                    object its version_id, its etag, and its key where image-url could not hold it
+    lookout-expires N   where results are not kept for ever: when DynamoDB may delete the item (seconds since 1970)
 
 Values are plain Python here; DynamoDB's own notation is put on and taken off at its client. boto3, which does that, is
 imported when it is first needed: the function loads its network before (see ``apps/handler.py``).
@@ -35,6 +36,9 @@ from lookout.errors import CloudError
 
 KEY = "image-url"
 DETAILS = "lookout"
+# As in the template. No label is written as an attribute of one of these names: it is among the details alone.
+EXPIRES = "lookout-expires"
+_OWN_NAMES = {KEY, DETAILS, EXPIRES}
 
 # DynamoDB's limit for a table's key.
 MAX_KEY_BYTES = 2048
@@ -47,7 +51,8 @@ class Outcome:
     ``error_kind`` is the name of the error's class: some kinds of error another attempt may mend.
 
     ``sequencer`` orders the events of one key (see ``events``); ``version_id`` and ``etag`` tell which object it was
-    that was looked at, and ``key`` what it is called where ``image_url`` had to be cut.
+    that was looked at, and ``key`` what it is called where ``image_url`` had to be cut. ``expires_s`` is when the item
+    may be deleted, in seconds since 1970; None for never.
     """
 
     image_url: str
@@ -63,6 +68,7 @@ class Outcome:
     version_id: str | None = None
     etag: str | None = None
     key: str | None = None
+    expires_s: int | None = None
 
 
 def image_url(bucket: str, key: str) -> str:
@@ -120,8 +126,9 @@ def to_item(outcome: Outcome) -> dict[str, Any]:
         "etag": outcome.etag,
         **({"key": outcome.key} if outcome.key else {}),
     }
-    # The item's own names come last: a label that is called like one of them never takes its place.
     item = {**_best_by_label(outcome.objects), KEY: outcome.image_url, DETAILS: details}
+    if outcome.expires_s is not None:
+        item[EXPIRES] = outcome.expires_s
     serialise = TypeSerializer().serialize
     return {name: serialise(_decimals(value)) for name, value in item.items()}
 
@@ -143,6 +150,7 @@ def from_item(item: Mapping[str, Any]) -> Outcome:
             inference_ms=float(details["inference_time"]),
             timings_ms={stage: float(ms) for stage, ms in details["timings"].items()},
             error=details["error"],
+            expires_s=int(deserialise(item[EXPIRES])) if EXPIRES in item else None,
             **{name: details.get(name) for name in ("error_kind", "version_id", "etag", "key")},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -154,7 +162,11 @@ def _best_by_label(objects: tuple[Detection, ...]) -> dict[str, float]:
 
     DynamoDB has no attribute without a name: a label that is empty is among the details alone.
     """
-    return {detection.label: round(detection.confidence, 6) for detection in reversed(objects) if detection.label}
+    return {
+        detection.label: round(detection.confidence, 6)
+        for detection in reversed(objects)
+        if detection.label and detection.label not in _OWN_NAMES
+    }
 
 
 def _decimals(value: Any) -> Any:

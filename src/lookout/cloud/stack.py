@@ -8,16 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors
+from lookout.cloud.template import StackSettings, parameters, tags, template_body
 from lookout.errors import StackError
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 # On the emulator an image's address stands for the Lookout that is installed.
@@ -29,20 +29,6 @@ _WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 # How often a stack that is at work is looked at, in seconds.
 _POLL_EMULATED_S, _POLL_AWS_S = 0.1, 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class StackSettings:
-    """What is deployed: the parameters of ``stack.yaml``. ``input``: see ``InputFormat.described``."""
-
-    image_uri: str
-    model_folder: str
-    engine: str
-    confidence: float
-    iou: float
-    memory_mb: int = 512
-    timeout_s: int = 15
-    input: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +96,16 @@ class Stack:
         ):
             self.down()
             stack = None
-        template = resources.files("lookout.cloud").joinpath("stack.yaml").read_text("utf-8")
-        parameters = _parameters(self.name, settings)
         with aws_errors(f"making the stack {self.name}"):
             if stack is None:
                 self._client.create_stack(
                     StackName=self.name,
-                    TemplateBody=template,
-                    Parameters=parameters,
+                    TemplateBody=template_body(),
+                    Parameters=parameters(settings),
                     Capabilities=["CAPABILITY_IAM"],
+                    Tags=tags(self.name),
                 )
-            elif not self._update(template, parameters):
+            elif not self._update(settings):
                 return self.find()
         self._wait(*_WHOLE)
         return self.find()
@@ -145,14 +130,15 @@ class Stack:
                     return None
                 raise
 
-    def _update(self, template: str, parameters: list[ParameterTypeDef]) -> bool:
+    def _update(self, settings: StackSettings) -> bool:
         """Start an update; False where there is nothing to change."""
         try:
             self._client.update_stack(
                 StackName=self.name,
-                TemplateBody=template,
-                Parameters=parameters,
+                TemplateBody=template_body(),
+                Parameters=parameters(settings),
                 Capabilities=["CAPABILITY_IAM"],
+                Tags=tags(self.name),
             )
         except ClientError as error:
             if "No updates are to be performed" in str(error):
@@ -204,18 +190,3 @@ class Stack:
                     s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
         except s3.exceptions.NoSuchBucket:
             return
-
-
-def _parameters(name: str, settings: StackSettings) -> list[ParameterTypeDef]:
-    values = {
-        "Name": name,
-        "ImageUri": settings.image_uri,
-        "ModelFolder": settings.model_folder,
-        "Engine": settings.engine,
-        "Confidence": settings.confidence,
-        "Iou": settings.iou,
-        "Memory": settings.memory_mb,
-        "Timeout": settings.timeout_s,
-        "Input": settings.input,
-    }
-    return [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in values.items()]

@@ -279,6 +279,7 @@ def _answer_json(answer: Answer) -> dict[str, Any]:
         "upload_ms": answer.upload_ms,
         "request_id": answer.request_id,
         "retries": answer.retries,
+        "fetched": answer.fetched,
     }
 
 

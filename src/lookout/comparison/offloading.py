@@ -15,7 +15,8 @@ from lookout.cloud.account import (
     describe_emulator,
 )
 from lookout.cloud.reports import Invocation, wait_for_reports
-from lookout.cloud.stack import EMULATED_IMAGE, Deployment, Stack, StackSettings
+from lookout.cloud.stack import EMULATED_IMAGE, Deployment, Stack
+from lookout.cloud.template import Code, Names, StackSettings
 from lookout.errors import UsageError
 from lookout.executions.direct import DirectExecution
 from lookout.executions.protocol import Execution
@@ -69,7 +70,8 @@ def emulated_cloud(comparison: Comparison, emulator: dict[str, Any], url: str) -
     """
     account = account_of_emulator(emulator["environment"])
     settings = StackSettings(
-        image_uri=EMULATED_IMAGE,
+        names=Names.of(comparison.stack),
+        code=Code(image_uri=EMULATED_IMAGE),
         model_folder=str(comparison.model.folder),
         engine=comparison.engine,
         confidence=comparison.confidence,

@@ -20,7 +20,7 @@ class Totals:
 
     ``seconds`` is the run's own time. ``failures`` are images and what was wrong with them, the first
     ``LISTED_FAILURES`` of ``failed``. ``interrupted``: it was ended before its end. ``resumed``: so many of both were
-    an earlier run's, and ``resumed_images`` of the images.
+    an earlier run's, and ``resumed_images`` of the images. ``left`` were not sent, of a run that ended early.
     """
 
     images: int
@@ -35,6 +35,7 @@ class Totals:
     emulated: bool
     resumed: int = 0
     resumed_images: int = 0
+    left: int = 0
 
     @property
     def images_per_second(self) -> float | None:
@@ -59,6 +60,7 @@ class Totals:
             "interrupted": self.interrupted,
             "emulated": self.emulated,
             "resumed": self.resumed,
+            "left": self.left,
         }
 
 
@@ -81,13 +83,16 @@ class Tally:
                 self._failures.append((sample.image, str(sample.error)))
             return
         self.images += 1
-        self._round_trip.append(sample.answer.elapsed_ms)
+        if not sample.answer.fetched:
+            self._round_trip.append(sample.answer.elapsed_ms)
         self._inference.append(sample.answer.inference_ms)
         if sample.answer.upload_ms is not None:
             self._transfer.append(sample.answer.upload_ms)
 
-    def totals(self, seconds: float, *, interrupted: bool = False, emulated: bool = False) -> Totals:
-        """What it came to, in so many seconds."""
+    def totals(
+        self, seconds: float, *, interrupted: bool = False, emulated: bool = False, total: int | None = None
+    ) -> Totals:
+        """What it came to, in so many seconds, of so many images in all."""
         return Totals(
             images=self.images,
             failed=self.failed,
@@ -101,6 +106,7 @@ class Tally:
             emulated=emulated,
             resumed=self.resumed,
             resumed_images=self.resumed_images,
+            left=0 if total is None else max(0, total - self.images - self.failed),
         )
 
 

@@ -62,7 +62,7 @@ class DirectExecution:
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise UsageError(
                 f"the image makes a payload of {len(payload):,} bytes, and Lambda takes {MAX_PAYLOAD_BYTES:,}: "
-                "use the execution remote"
+                "use the execution remote, or send it smaller with --shrink"
             )
         attempt = partial(self._invoke, payload, name)
         reply = again(attempt, self._retries, self._clock, self._sleep, self._chance)

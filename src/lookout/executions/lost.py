@@ -37,6 +37,8 @@ _MOST_FAILURES = 1_000
 _REQUEST_ID = re.compile(r'(?:RequestId: |"request_id": ")([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})')
 # Of a quoted key so much tells it from others: ``images/<id>/`` and a little; a long one is cut in the log.
 _TELLING = 100
+# So the function's own lines of an object have it; each names it.
+_OF_AN_OBJECT = '"event": "object"'
 _ERROR = "[ERROR]"
 _BROKEN = "Status: error"
 _BAD_ENDS = (_BROKEN, "Status: timeout")
@@ -61,6 +63,7 @@ class _Invocations:
     started: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
     broken_inits: int = 0
     complaints: list[str] = field(default_factory=list)
     complaint_of: dict[str, str] = field(default_factory=dict)
@@ -102,12 +105,13 @@ class Search:
     def breakdown(self, since_ms: int) -> str | None:
         """What the function's log says, since then by this machine's clock, of why it answers nobody; else None.
 
-        It can't where it can't even start, or where each of several invocations since then failed. One that failed is
-        no proof: what it met may pass, and Lambda tries again.
+        It can't where it can't even start, or where each of several invocations since then raised an error. One is no
+        proof: what it met may pass, and Lambda tries again. Nor is one that took too long, or was killed: that may be
+        its image's doing.
         """
         log = _read(self._lines(since_ms - _SKEW_MS), None)
-        failed = set(log.complaint_of)
-        if (log.broken_inits or len(failed) > 1) and failed >= log.ended:
+        raised = {one for one, complaint in log.complaint_of.items() if complaint.startswith(_ERROR)}
+        if (log.broken_inits or len(raised) > 1) and set(log.complaint_of) >= log.ended:
             return _telling(log.complaints)
         return None
 
@@ -138,21 +142,25 @@ class Search:
 
     def _by_log(self, log: _Invocations) -> Lost:
         group = self._deployment.log_group
-        suspects = log.named or log.started
-        if not suspects:
+        # What tells of other images was of those; one that has told of none yet may be of this one.
+        suspects = log.named or log.started - log.others
+        if not log.started:
             return Lost(
                 "not started",
                 f"it is in the bucket, and the log group {group} tells of no invocation since: the function was not "
                 "started yet (allow it more with --timeout), or the bucket notifies it no more (lookout stack up "
                 "mends that)",
             )
+        perhaps = "" if log.named else ", on this image or another"
         if running := suspects - log.ended:
             ids = ", ".join(sorted(running)[:3])
-            return Lost("running", f"the function is still running (request {ids}): allow it more with --timeout")
-        own = [log.complaint_of[one] for one in sorted(log.named) if one in log.complaint_of]
-        if complaint := _telling(own or log.complaints):
             return Lost(
-                "failing", f"the function failed, and Lambda may try again; the log group {group} says: {complaint}"
+                "running", f"the function is still running{perhaps} (request {ids}): allow it more with --timeout"
+            )
+        if complaint := _telling([log.complaint_of[one] for one in sorted(suspects) if one in log.complaint_of]):
+            return Lost(
+                "failing",
+                f"the function failed{perhaps}, and Lambda may try again; the log group {group} says: {complaint}",
             )
         return Lost(
             "not started",
@@ -179,7 +187,7 @@ def _reason(failure: Failure) -> str:
 
 
 def _read(lines: Iterable[str], key: str | None) -> _Invocations:
-    """What a log's lines tell; ``named`` are the invocations that tell of the key."""
+    """What a log's lines tell; ``named`` are the invocations that tell of the key, ``others`` those of other keys."""
     told = _Invocations()
     url_part = quote(key)[:_TELLING] if key else None
     current = None  # of the lines that name no request
@@ -193,8 +201,11 @@ def _read(lines: Iterable[str], key: str | None) -> _Invocations:
             current = request_id
         if line.startswith("REPORT ") and request_id:
             told.ended.add(request_id)
-        if url_part and url_part in line and request_id:
-            told.named.add(request_id)
+        if url_part and request_id:
+            if url_part in line:
+                told.named.add(request_id)
+            elif _OF_AN_OBJECT in line:
+                told.others.add(request_id)
         if _ERROR in line or any(end in line for end in _BAD_ENDS):
             _complain(told, line, request_id)
     return told

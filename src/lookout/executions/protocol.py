@@ -15,7 +15,8 @@ class Answer:
 
     ``elapsed_ms`` is the whole, as the caller saw it; ``timings_ms`` the detector's own stages;
     ``upload_ms`` the transfer to the bucket, and ``request_id`` Lambda's, where there were such. ``retries``: how
-    often it was asked again; ``elapsed_ms`` is then of the attempt that was answered.
+    often it was asked again; ``elapsed_ms`` is then of the attempt that was answered. ``fetched``: an earlier run
+    sent the image, and this one only came for what was found in it; then ``elapsed_ms`` tells nothing of the whole.
     """
 
     objects: tuple[Detection, ...]
@@ -25,6 +26,7 @@ class Answer:
     upload_ms: float | None = None
     request_id: str | None = None
     retries: int = 0
+    fetched: bool = False
 
 
 class Execution(Protocol):

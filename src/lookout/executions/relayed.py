@@ -15,7 +15,14 @@ from functools import partial
 
 import urllib3
 
-from lookout.errors import ExecutionError, NoSuchUploadError, ResultLostError, ResultTimeoutError, UnreachableError
+from lookout.errors import (
+    ExecutionError,
+    ImageGoneError,
+    NoSuchUploadError,
+    ResultLostError,
+    ResultTimeoutError,
+    UnreachableError,
+)
 from lookout.executions.contract import STAGES, read_answer
 from lookout.executions.local import PATH
 from lookout.executions.protocol import Answer, Earlier
@@ -94,8 +101,8 @@ class RelayedRemote:
         start = self._clock()
         if earlier and not earlier.lost:
             try:
-                return self._wait(earlier.place, name, start)
-            except NoSuchUploadError:  # it was interrupted before the upload
+                return replace(self._wait(earlier.place, name, start), fetched=True)
+            except (NoSuchUploadError, ImageGoneError):  # interrupted before the upload, or deleted after it
                 start = self._clock()
         DEFAULT_LIMITS.check_bytes(len(data))  # the bucket would refuse it, after all of it was sent
         leave = self._leave()

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitedTooLong
+from dataclasses import replace
 
 from lookout.cloud.account import Account
 from lookout.cloud.items import Outcome, image_url
 from lookout.cloud.stack import Deployment
-from lookout.errors import CloudError, ResultLostError, ResultTimeoutError, UnreachableError
+from lookout.errors import CloudError, ImageGoneError, ResultLostError, ResultTimeoutError, UnreachableError
 from lookout.executions.contract import image_error
 from lookout.executions.lost import Lost, Search
 from lookout.executions.protocol import Answer, Earlier
@@ -59,10 +60,10 @@ class RemoteExecution:
         """See ``UploadingExecution``."""
         DEFAULT_LIMITS.check_bytes(len(data))  # the function would refuse it, after all of it was sent
         start = time.perf_counter()
-        if earlier and (outcome := self.find(earlier.place)) and not (earlier.lost and outcome.error):
-            return _answer(outcome, start, None)
+        if earlier and (outcome := self.find(earlier.place)) and not _is_lost(outcome, earlier):
+            return replace(_answer(outcome, start), fetched=True)
         # To a place of its own: of what got lost at another, something may be left there.
-        anew = earlier is None or earlier.lost
+        anew = earlier is None or outcome is not None or earlier.lost
         key = object_key(name) if earlier is None or anew else earlier.place
         if anew:
             note(key)
@@ -70,7 +71,8 @@ class RemoteExecution:
         if anew or not self._search.is_uploaded(key):
             upload(self._s3, self._bucket, key, data, name)
             upload_ms = (time.perf_counter() - start) * 1000
-        return _answer(self._wait(name, key), start, upload_ms)
+        answer = _answer(self._wait(name, key), start)
+        return replace(answer, upload_ms=upload_ms, fetched=upload_ms is None)
 
     def find(self, key: str, wait_s: float = 0) -> Outcome | None:
         """What was found in an uploaded image; None where that isn't known after ``wait_s``."""
@@ -102,7 +104,7 @@ class RemoteExecution:
             if not self._answered and self._timeout_s > _PATIENCE_S:
                 outcome = _within(found, _PATIENCE_S)
                 if outcome is None and not self._answered and (complaint := self._complaint()):
-                    raise UnreachableError(f"the function does not answer; its log says: {complaint}")
+                    raise UnreachableError(f"the function answers nothing; its log says: {complaint}")
             left_s = max(0.0, self._timeout_s - (self._clock() - begun))
             outcome = outcome or _within(found, left_s) or self._table.read_now(url)
         finally:
@@ -135,10 +137,16 @@ def _within(found: Future[Outcome], seconds: float) -> Outcome | None:
         return None
 
 
-def _answer(outcome: Outcome, start: float, upload_ms: float | None) -> Answer:
+def _is_lost(outcome: Outcome, earlier: Earlier) -> bool:
+    """Whether what was found at an earlier run's place is that nothing could be found there, which may be mended."""
+    gone = outcome.error_kind == ImageGoneError.__name__
+    return outcome.error is not None and (earlier.lost or gone)
+
+
+def _answer(outcome: Outcome, start: float) -> Answer:
     if outcome.error:
         raise image_error(outcome.error_kind, outcome.error)
     elapsed_ms = (time.perf_counter() - start) * 1000
     return Answer(
-        outcome.objects, outcome.inference_ms, elapsed_ms, outcome.timings_ms or {}, upload_ms, outcome.request_id
+        outcome.objects, outcome.inference_ms, elapsed_ms, outcome.timings_ms or {}, request_id=outcome.request_id
     )

@@ -30,6 +30,8 @@ class ImageLimits:
         if count <= self.max_bytes:
             return
         told = f"the image has {count:,} bytes; at most {self.max_bytes:,} are taken"
+        if self.max_memory_bytes == 0:
+            raise ImageMemoryError("the network alone takes all the memory: give more memory")
         if self.max_memory_bytes is not None and count <= MAX_BYTES:
             raise ImageMemoryError(f"{told} with so little memory: send a smaller one, or give more memory")
         raise ImageError(told)

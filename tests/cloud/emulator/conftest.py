@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -200,6 +201,18 @@ class InBackground:
         return self._result[0]
 
 
+def wait_for_end(pid: int) -> None:
+    """Wait for the end of a process that is no child of ours."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], 30)[0], f"process {pid} still runs"
+    finally:
+        os.close(descriptor)
+
+
 def invoke(host: FunctionHost, config: FunctionConfig, event: object = None) -> Invocation:
     return host.invoke(config, json.dumps(event).encode(), str(uuid.uuid4()))
 
@@ -246,15 +259,22 @@ class Emulator:
 
 @contextmanager
 def running_emulator(
-    region: str = REGION, variables: Mapping[str, str] | None = None, **options: Any
+    region: str = REGION,
+    variables: Mapping[str, str] | None = None,
+    errors: Path | None = None,
+    **options: Any,
 ) -> Iterator[Emulator]:
+    """``errors`` is where its standard error goes; None, to the tests' own."""
     for package in ("ministack", "awslambdaric"):
         pytest.importorskip(package)
     source = str(Path(lookout.__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": source, **(variables or {})}
     settings = {"port": 0, "region": region, **options}
     command = [sys.executable, "-c", _SERVE, json.dumps(settings, default=str)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        errors.open("w") if errors else nullcontext() as stderr,
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+    ):
         assert process.stdout
         try:
             yield Emulator(process, process.stdout.readline().strip())

@@ -16,8 +16,9 @@ import urllib3
 
 import lookout
 from lookout.cloud.emulator import ACCOUNT
+from lookout.cloud.emulator.refusals import MOST_EVENT_BYTES, refusal_of
 
-from .conftest import REGION, Emulator, create, fifo, image, running_emulator
+from .conftest import REGION, Emulator, create, fifo, image, running_emulator, wait_for_end
 
 boto3 = pytest.importorskip("boto3")
 Config = pytest.importorskip("botocore.config").Config
@@ -321,6 +322,141 @@ def test_reserved_concurrency_of_none_throttles_all_until_it_is_lifted(
     eventually(lambda: reports(client, "reserved"))
 
 
+RESERVING = """
+Parameters:
+  Handlers: {Type: String}
+  Reserved: {Type: String}
+Conditions:
+  Reserves: !Not [!Equals [!Ref Reserved, ""]]
+Resources:
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: reserving
+      PackageType: Image
+      Code: {ImageUri: "any:thing"}
+      ImageConfig: {Command: [handlers.wait]}
+      Role: !Sub "arn:aws:iam::${AWS::AccountId}:role/any"
+      MemorySize: 1769
+      Timeout: 60
+      ReservedConcurrentExecutions: !If [Reserves, !Ref Reserved, !Ref "AWS::NoValue"]
+      Environment: {Variables: {PYTHONPATH: !Ref Handlers}}
+"""
+
+
+def test_a_template_reserves_concurrency(client: Client, emulator: Emulator, handlers: Path, tmp_path: Path) -> None:
+    formation, functions = client("cloudformation"), client("lambda")
+    once = emulator.client("lambda", ONCE)
+
+    def deploy(call: Callable[..., Any], reserved: str, status: str) -> None:
+        values = {"Handlers": str(handlers), "Reserved": reserved}
+        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+        call(StackName="reserving", TemplateBody=RESERVING, Parameters=parameters)
+        waiter = formation.get_waiter(status)
+        waiter.wait(StackName="reserving", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+
+    def reserved() -> int | None:
+        return functions.get_function_concurrency(FunctionName="reserving").get("ReservedConcurrentExecutions")
+
+    deploy(formation.create_stack, "1", "stack_create_complete")
+    assert reserved() == 1
+    first, second, third = (fifo(tmp_path, name) for name in ("first", "second", "third"))
+    with ThreadPoolExecutor(2) as pool:
+        running = pool.submit(functions.invoke, FunctionName="reserving", Payload=json.dumps(first))
+        with Path(first).open("w"):  # opens when the handler has its end
+            with pytest.raises(once.exceptions.TooManyRequestsException) as caught:
+                once.invoke(FunctionName="reserving", Payload=json.dumps(third))
+            assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+            send(functions, "reserving", second)
+        running.result()["Payload"].read()
+        with Path(second).open("w"):  # the event has come to the handler
+            pass
+        deploy(formation.update_stack, "2", "stack_update_complete")
+        assert reserved() == 2
+        deploy(formation.update_stack, "", "stack_update_complete")
+        assert reserved() is None
+    once.close()
+
+
+def test_sandboxes_of_a_function_that_is_gone_or_another_end(client: Client, handlers: Path) -> None:
+    functions, pids = client("lambda"), []
+    for name in ("deleted", "updated"):
+        create(functions, name, **image(handlers, "handlers.echo"))
+        pids.append(call(client, name)[1]["pid"])
+    functions.delete_function(FunctionName="deleted")
+    functions.update_function_configuration(FunctionName="updated", MemorySize=1024)
+    for pid in pids:
+        wait_for_end(pid)
+
+
+def test_what_the_host_cannot_run_is_told_in_the_functions_log_and_on_standard_error(
+    handlers: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with running_emulator(variables={"TMPDIR": str(tmp_path)}, errors=log, retry_base_s=0.2) as emulator:
+        functions, logs = emulator.client("lambda"), emulator.client("logs")
+        logs.create_log_group(logGroupName="/aws/lambda/nothing")
+        create(functions, "nothing", **image(handlers, "handlers.nothing"))
+        (workspace,) = tmp_path.glob("lookout-emulator-*")
+        aside = workspace.rename(tmp_path / "aside")  # in place of a disk that is full
+        send(functions, "nothing", 7)
+
+        def told(words: str) -> list[str]:
+            found = logs.filter_log_events(logGroupName="/aws/lambda/nothing")["events"]
+            return [event["message"] for event in found if words in event["message"]]
+
+        report = eventually(lambda: told("REPORT"))[0]
+        assert report.endswith("Status: error\tError Type: Runtime.SandboxError")
+        assert "unpacked" in told("Error: ")[0]
+        assert "nothing can't be unpacked" in log.read_text()
+        answer = functions.invoke(FunctionName="nothing")
+        assert json.loads(answer["Payload"].read())["errorType"] == "Runtime.SandboxError"
+        aside.rename(workspace)
+        eventually(lambda: any("Status" not in line for line in told("REPORT")))  # the event was not lost
+        functions.close()
+        logs.close()
+        emulator.stop()
+
+
+@pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+@pytest.mark.parametrize(
+    ("payload", "status", "name"),
+    [
+        (b"no JSON", 400, "InvalidRequestContentException"),
+        (b'{"a": NaN}', 400, "InvalidRequestContentException"),
+        (b"\xff", 400, "InvalidRequestContentException"),
+        (b'"%s"' % (b"x" * 6_291_456), 413, "RequestTooLargeException"),
+    ],
+)
+def test_payloads_that_lambda_does_not_take(
+    client: Client, handlers: Path, kind: str, payload: bytes, status: int, name: str
+) -> None:
+    with pytest.raises(client("lambda").exceptions.ClientError) as caught:
+        client("lambda").invoke(FunctionName="any", Payload=payload, InvocationType=kind)
+    assert caught.value.response["Error"]["Code"] == name
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_an_event_may_be_a_million_bytes() -> None:
+    payload = b'"%s"' % (b"x" * (MOST_EVENT_BYTES - 2))
+    assert refusal_of(payload, is_event=True) is None
+    assert refusal_of(payload + b" ", is_event=True) is not None
+    assert refusal_of(payload + b" ", is_event=False) is None
+    assert refusal_of(b"", is_event=False) is None
+
+
+def test_versions_share_what_is_reserved_for_their_function(client: Client, emulator: Emulator, handlers: Path) -> None:
+    functions, once = client("lambda"), emulator.client("lambda", ONCE)
+    create(functions, "versioned", **image(handlers, "handlers.nothing"))
+    version = functions.publish_version(FunctionName="versioned")["Version"]
+    functions.put_function_concurrency(FunctionName="versioned", ReservedConcurrentExecutions=0)
+    with pytest.raises(once.exceptions.TooManyRequestsException):
+        once.invoke(FunctionName="versioned", Qualifier=version)
+    functions.delete_function_concurrency(FunctionName="versioned")
+    assert once.invoke(FunctionName="versioned", Qualifier=version)["Payload"].read() == b"null"
+    once.close()
+
+
 def test_a_dead_letter_queue_gets_the_bare_event(client: Client, handlers: Path) -> None:
     functions, sqs = client("lambda"), client("sqs")
     url = sqs.create_queue(QueueName="letters")["QueueUrl"]
@@ -362,7 +498,7 @@ def test_retries_share_a_request_id_and_the_record_tells_of_them(handlers: Path)
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Host": "evil.example:4566"}],
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example:4566"}, {"Host": "[evil"}],
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("OPTIONS", "/b"), ("POST", "/2015-03-31/functions")])
 def test_pages_in_a_browser_are_refused(emulator: Emulator, method: str, path: str, headers: dict[str, str]) -> None:

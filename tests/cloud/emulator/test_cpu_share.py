@@ -47,6 +47,10 @@ def test_share_follows_memory(throttling: Limiter, function: Make) -> None:
 
 def test_init_has_a_whole_cpu(throttling: Limiter, function: Make) -> None:
     config = function("handlers.burn_both", memory_mb=192, environment={"BURN_IN_INIT": "1"})
-    with running_host(throttling) as host:
-        shares = answer(invoke(host, config, _SECONDS))
-    assert shares["init"] > 2 * shares["handler"]
+    for _ in range(_TRIES):  # as above
+        with running_host(throttling) as host:
+            shares = answer(invoke(host, config, _SECONDS))
+        if shares["init"] > 2 * shares["handler"]:
+            break
+    else:
+        pytest.fail(f"{shares['init']:.3f} of a CPU in init, and {shares['handler']:.3f} after it")

@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from helpers.program import wait_for
-from lookout.cloud.emulator import data_folder
+from lookout.cloud.emulator import EmulatorConfig, data_folder, serve
 from lookout.cloud.emulator.checkpoints import Checkpoints
 from lookout.cloud.emulator.journal import Journal
 from lookout.errors import FolderInUseError, UsageError
@@ -157,6 +157,60 @@ def test_an_upload_whose_event_cannot_be_kept_fails(tmp_path: Path) -> None:
         once.close()
         emulator.process.kill()
         emulator.process.wait(30)
+
+
+def test_an_upload_whose_object_cannot_be_kept_fails(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_emulator(data=data) as emulator:
+        s3 = emulator.client("s3", Config(retries={"total_max_attempts": 1}))
+        s3.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION})
+        (folder,) = (data / "objects").glob("*/pictures")
+        (folder / "a.jpg.tmp").mkdir()  # in place of a disk that is full
+        (folder / "in").symlink_to(folder / "nowhere")
+        for key in ("a.jpg", "in/b.jpg"):
+            with pytest.raises(ClientError) as caught:
+                s3.put_object(Bucket="pictures", Key=key, Body=b"x")
+            assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+        s3.put_object(Bucket="pictures", Key="c.jpg", Body=b"x")
+        s3.close()
+        emulator.stop()
+
+
+def test_a_stack_that_was_being_made_when_the_emulator_ended_has_failed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q"}}
+    with running_emulator(data=data) as emulator, clients_of(emulator) as here:
+        here.formation.create_stack(StackName="stack", TemplateBody=json.dumps({"Resources": {"Q": queue}}))
+        waiter = here.formation.get_waiter("stack_create_complete")
+        waiter.wait(StackName="stack", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+        emulator.stop()
+    kept = data / "state" / "cloudformation.json"
+    kept.write_text(kept.read_text().replace('"StackStatus": "CREATE_COMPLETE"', '"StackStatus": "CREATE_IN_PROGRESS"'))
+    with running_emulator(data=data) as emulator, clients_of(emulator) as here:
+        (stack,) = here.formation.describe_stacks(StackName="stack")["Stacks"]
+        assert (stack["StackStatus"], stack["StackStatusReason"]) == ("CREATE_FAILED", "The emulator ended meanwhile")
+        here.formation.delete_stack(StackName="stack")
+        waiter = here.formation.get_waiter("stack_delete_complete")
+        waiter.wait(StackName="stack", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+        assert not here.sqs.list_queues().get("QueueUrls")
+        emulator.stop()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("state/dynamodb.json", '{"payload": {', "dynamodb.json is damaged"),
+        ("state/dynamodb.json", "", "dynamodb.json is damaged"),
+        ("events.db", "no database, but long enough to be one" * 100, "can't keep the emulator's events"),
+        ("state.next/dynamodb.json/folder", "", "can't keep the emulator's data"),
+    ],
+)
+def test_data_that_is_damaged_is_refused_with_a_sentence(file: str, content: str, words: str, tmp_path: Path) -> None:
+    for name in (file, "state/dynamodb.json/folder") if file.endswith("folder") else (file,):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError, match=words):
+        serve(EmulatorConfig(port=0, data=tmp_path), print)
 
 
 def test_what_a_killed_emulator_did_not_save_is_done_again(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,8 @@ import pytest
 
 from lookout.cloud.emulator.function import FunctionConfig, sandbox_environment
 from lookout.cloud.emulator.host import FunctionHost
+from lookout.cloud.emulator.packages import BadCodeError, Packages
+from lookout.cloud.emulator.polling import PollingLimiter, PollingLimits
 from lookout.cloud.emulator.quotas import Limiter
 
 from .conftest import InBackground, answer, fifo, invoke, limiters, running_host
@@ -186,19 +191,51 @@ def test_the_environment_is_made_from_scratch(function: Make) -> None:
     inherited = {
         "PATH": "/bin",
         "HOME": "/home/me",
+        "TMPDIR": "/of/all",
         "AWS_ACCESS_KEY_ID": "REAL",
         "AWS_PROFILE": "REAL",
         "PYTHONSTARTUP": "REAL",
     }
     config = function("m.f", environment={"AWS_LAMBDA_LOG_STREAM_NAME": "own", "MINE": "1"})
-    seen = sandbox_environment(config, "127.0.0.1:1", "stream", inherited)
+    seen = sandbox_environment(config, "127.0.0.1:1", "stream", Path("/own"), inherited)
     assert "REAL" not in seen.values()
     assert seen["AWS_ACCESS_KEY_ID"] == "000000000000"
     assert seen["AWS_REGION"] == "eu-north-1"
     assert seen["TZ"] == ":UTC"
     assert seen["HOME"] == "/home/me"
+    assert seen["TMPDIR"] == "/own"
     assert seen["MINE"] == "1"
     assert seen["AWS_LAMBDA_LOG_STREAM_NAME"] == "own"
+
+
+def test_a_sandbox_has_temporary_files_of_its_own_as_long_as_it_lives(
+    new_host: NewHost, function: Make, tmp_path: Path
+) -> None:
+    code, temporary = tmp_path / "code", tmp_path / "temporary"
+    code.mkdir()
+    temporary.mkdir()
+    (code / "scratch.py").write_text(
+        "import os, tempfile\n"
+        "from pathlib import Path\n"
+        "def handler(event, context):\n"
+        "    folder = Path(tempfile.gettempdir())\n"
+        "    seen = sorted(os.listdir(folder))\n"
+        "    (folder / event['name']).mkdir()\n"
+        "    (folder / event['name']).chmod(0)\n"
+        "    if 'gate' in event:\n"
+        "        open(event['gate']).read()\n"
+        "    return seen\n"
+    )
+    host, config = new_host(cores=4, folder=temporary), function("scratch.handler", task_root=code)
+    gate = fifo(tmp_path, "gate")
+    other = InBackground(host, config, {"name": "other", "gate": gate})
+    with Path(gate).open("w"):
+        assert answer(invoke(host, config, {"name": "first"})) == []
+        assert answer(invoke(host, config, {"name": "second"})) == ["first"]
+        assert len(list(temporary.iterdir())) == 2
+    assert answer(other.result()) == []
+    host.close()
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_changed_function_gets_a_new_sandbox(new_host: NewHost, function: Make) -> None:
@@ -225,6 +262,26 @@ def test_idle_sandboxes_go(new_host: NewHost, function: Make) -> None:
     assert invoke(host, config).init_ms is not None
 
 
+def test_sandboxes_go_with_their_function_and_what_runs_ends_first(
+    new_host: NewHost, function: Make, tmp_path: Path
+) -> None:
+    gone: set[str] = set()
+    host = new_host(cores=4, is_current=lambda function: function.name not in gone)
+    config, gate = function("handlers.wait"), fifo(tmp_path, "gate")
+    idle = answer(invoke(host, function("handlers.echo")))["pid"]
+    running = InBackground(host, config, gate)
+    with Path(gate).open("w"):
+        gone |= {"handlers-wait", "handlers-echo"}
+        host.reap()
+        with pytest.raises(ProcessLookupError):
+            os.kill(idle, 0)
+    assert not running.result().error
+    with pytest.raises(ProcessLookupError):  # it was not kept
+        os.kill(answer(running.result()), 0)
+    assert host.sandboxes() == 0
+    assert host._pools == {}
+
+
 def test_invocations_at_the_same_time_have_their_own_sandboxes(
     new_host: NewHost, function: Make, tmp_path: Path
 ) -> None:
@@ -249,12 +306,47 @@ def test_closing_ends_what_is_in_flight(new_host: NewHost, function: Make, tmp_p
     assert answer(invoke(host, function("handlers.echo")))["errorType"] == "ServiceException"
 
 
-def test_a_sandbox_that_cannot_be_started(new_host: NewHost, function: Make) -> None:
+def test_a_sandbox_that_cannot_be_started(new_host: NewHost, function: Make, caplog: pytest.LogCaptureFixture) -> None:
     host = new_host()
     failed = invoke(host, function("handlers.echo", python="/no/such/python"))
     assert failed.error
     assert answer(failed)["errorType"] == "Runtime.SandboxError"
+    assert failed.log_lines[-1].endswith("Status: error\tError Type: Runtime.SandboxError")
+    (told,) = caplog.messages
+    assert "handlers-echo" in told
+    assert "/no/such/python" in told
     assert not invoke(host, function("handlers.nothing")).error
+
+
+def test_a_sandbox_that_cannot_be_limited_is_not_left(function: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: PollingLimits) -> None:
+        raise OSError("no such group")
+
+    monkeypatch.setattr(PollingLimits, "start_cpu_quota", refused)
+    with running_host(PollingLimiter(2, throttle=False)) as host:
+        assert answer(invoke(host, function("handlers.echo")))["errorType"] == "Runtime.SandboxError"
+        assert host.sandboxes() == 0
+
+
+@pytest.mark.parametrize(
+    ("archive", "error"),
+    [(b"no zip", BadCodeError), (b"", None), (b"full", OSError)],
+)
+def test_code_that_cannot_be_unpacked_leaves_nothing(
+    archive: bytes, error: type[Exception] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    if archive == b"full":
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as files:
+            files.writestr("module.py", "")
+        archive = packed.getvalue()
+        monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
+    with pytest.raises(error) if error else nullcontext():
+        Packages(tmp_path).code({"Runtime": "python3.12", "Handler": "m.f"}, archive)
+    assert len(list(tmp_path.iterdir())) == (error is None)
 
 
 @pytest.fixture(params=["awslambdaric", "runtime_client"])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import socket
 import sys
-import zipfile
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,17 +16,13 @@ import lookout
 from helpers.program import run
 from lookout.cloud.emulator.function import FunctionConfig
 from lookout.cloud.emulator.host import FunctionHost
-from lookout.cloud.emulator.isolation import check_isolation
+from lookout.cloud.emulator.isolation import check_isolation, shown_paths
 from lookout.cloud.emulator.polling import PollingLimiter
 from lookout.errors import UsageError
 
-from .conftest import answer, create, invoke, limiters, running_emulator
+from .conftest import answer, create, image, invoke, limiters, running_emulator
 
 Make = Callable[..., FunctionConfig]
-
-# Sandboxes have a /tmp of their own: what lies there is hidden from them, this Lookout too.
-hidden = Path(lookout.__file__).resolve().is_relative_to("/tmp")  # noqa: S108  the system's own
-pytestmark = pytest.mark.skipif(hidden, reason="this Lookout lies under /tmp, which --isolate hides")
 
 ENDPOINT = "http://127.0.0.1:4566"  # opened in the sandbox alone
 
@@ -48,7 +42,9 @@ def look(event, context):
         "write here": attempt(lambda: Path(__file__).with_name("mark").touch()),
         "write home": attempt(lambda: Path(event["home"], "mark").touch()),
         "write tmp": attempt(lambda: Path("/tmp/mark").touch()),
-        "tmp": sorted(os.listdir("/tmp")),
+        "own tmp": attempt(lambda: __import__("tempfile").NamedTemporaryFile().close()),
+        "of others": [path for path in event["others"] if os.path.exists(path)],
+        "named": open(os.environ["NAMED"]).read(),
         "connect": attempt(lambda: socket.create_connection(("127.0.0.1", event["port"]), 5).close()),
         "processes": len([name for name in os.listdir("/proc") if name.isdigit()]),
         "pid": os.getpid(),
@@ -85,17 +81,59 @@ def host(usable: None) -> Iterator[FunctionHost]:
     host.close()
 
 
-def test_it_sees_the_machine_read_only_and_no_network(host: FunctionHost, function: Make, outside: Path) -> None:
+@pytest.fixture
+def hidden() -> Iterator[Path]:
+    """A folder below /tmp with two files and a folder with a socket."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        (folder / "named").write_text("content")
+        (folder / "secret").touch()
+        (folder / "sockets").mkdir()
+        with socket.socket(socket.AF_UNIX) as agent:
+            agent.bind(str(folder / "sockets" / "agent"))
+        yield folder
+
+
+def test_it_sees_the_machine_read_only_and_no_network(
+    host: FunctionHost, function: Make, outside: Path, hidden: Path
+) -> None:
+    variables = {"NAMED": f"{hidden}/named", "MORE": f"{hidden}/..:{hidden}/sockets:{hidden}/sockets/agent"}
+    probe = function("probe.look", endpoint=ENDPOINT, memory_mb=512, environment=variables)
     with socket.create_server(("127.0.0.1", 0)) as other:
-        event = {"home": str(Path.home()), "port": other.getsockname()[1]}
-        seen = answer(invoke(host, function("probe.look", endpoint=ENDPOINT, memory_mb=512), event))
+        others = [str(each) for each in hidden.iterdir() if each.name != "named"]
+        event = {"home": str(Path.home()), "port": other.getsockname()[1], "others": others}
+        seen = answer(invoke(host, probe, event))
     assert seen["write here"] == "OSError: Read-only file system"
     assert seen["write home"] == "OSError: Read-only file system"
     assert seen["write tmp"] == "worked"
     assert not Path("/tmp/mark").exists()  # noqa: S108 - the sandbox's own
-    assert len(seen["tmp"]) <= 2  # the mark, and what leads to the function's files
+    assert seen["own tmp"] == "worked"
+    assert seen["of others"] == []
+    assert seen["named"] == "content"
     assert seen["connect"] == "ConnectionRefusedError: Connection refused"
     assert seen["processes"] <= 3
+
+
+def test_what_a_function_needs_of_a_hidden_place_is_shown(
+    function: Make, hidden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("venv/lib", "python", "source/lookout", "modules", "code"):
+        (hidden / name).mkdir(parents=True)
+    (tmp_path / "model").symlink_to(hidden / "named")
+    monkeypatch.setattr(sys, "prefix", str(hidden / "venv"))
+    monkeypatch.setattr(sys, "base_prefix", str(hidden / "python"))
+    monkeypatch.setattr(sys, "path", ["/tmp", str(hidden / "venv" / "lib"), str(hidden / "gone"), "/usr"])  # noqa: S108
+    monkeypatch.setattr(lookout, "__file__", str(hidden / "source" / "lookout" / "__init__.py"))
+    variables = {
+        "PYTHONPATH": f"{hidden}/modules:relative",
+        "LOOKOUT_MODEL": str(tmp_path / "model"),
+        "URL": "http://127.0.0.1:1/tmp",
+        "LONG": f"{hidden}/{'x' * 5000}",
+    }
+    needy = function("probe.look", environment=variables, task_root=hidden / "code")
+    shown = {path for path in shown_paths(needy) if path.is_relative_to(hidden)}
+    names = {"venv", "python", "source/lookout", "modules", "code", "named"}
+    assert shown == {hidden / name for name in names}
 
 
 def test_limits_and_ends_are_those_of_any_sandbox(host: FunctionHost, function: Make) -> None:
@@ -123,13 +161,7 @@ def test_it_reaches_the_emulator(usable: None, outside: Path) -> None:
             AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
         )
-        # /tmp is private: what is imported from there must come with the function.
-        how: dict[str, Any] = {
-            "Runtime": "python3.12",
-            "Handler": "probe.store",
-            "Code": {"ZipFile": zipped(outside / "probe.py")},
-        }
-        create(functions, "store", **how)
+        create(functions, "store", **image(outside, "probe.store"))
         for number in (1, 2, 3):
             payload = functions.invoke(FunctionName="store", Payload=json.dumps(str(number)))["Payload"].read()
             assert json.loads(payload) == number
@@ -137,13 +169,6 @@ def test_it_reaches_the_emulator(usable: None, outside: Path) -> None:
         table.close()
         emulator.stop()
         assert emulator.process.returncode == 0
-
-
-def zipped(file: Path) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as files:
-        files.write(file, file.name)
-    return archive.getvalue()
 
 
 def test_without_bubblewrap_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -19,7 +18,7 @@ import lookout.cloud.emulator
 from lookout.cloud.emulator import ACCOUNT, EmulatorConfig, environment, serve
 from lookout.errors import MissingExtraError, PortInUseError
 
-from .conftest import Emulator, running_emulator
+from .conftest import Emulator, running_emulator, wait_for_end
 
 boto3 = pytest.importorskip("boto3")
 pytest.importorskip("ministack")
@@ -58,18 +57,6 @@ def sandbox_environment(emulator: Emulator, handlers: Path) -> dict[str, Any]:
 
 def groups_of(emulator: Emulator) -> list[Path]:
     return list(Path("/sys/fs/cgroup").rglob(f"lookout-{emulator.process.pid}-*"))
-
-
-def wait_for_end(pid: int) -> None:
-    """Wait for the end of a process that is no child of ours."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        assert select.select([descriptor], [], [], 30)[0], f"process {pid} still runs"
-    finally:
-        os.close(descriptor)
 
 
 def test_the_package_shows_few_names_and_imports_little() -> None:

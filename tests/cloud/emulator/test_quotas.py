@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from lookout.cloud.emulator.cgroups import Place, cpu_settings, memory_settings,
 from lookout.cloud.emulator.limits import choose_limiter, usable_limiters
 from lookout.cloud.emulator.polling import TokenBucket
 from lookout.cloud.emulator.quotas import cfs_quota, cpu_share
+from lookout.cloud.emulator.workspace import mark, sweep_folders, workspace
+
+from .conftest import limiter_or_skip, limiters, running_emulator
 
 
 def test_share_is_memory_over_one_cpus_memory() -> None:
@@ -94,18 +98,50 @@ def test_a_place_where_no_group_works_is_not_used(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("lookout-*"))
 
 
-def test_groups_of_dead_emulators_are_swept(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+@pytest.fixture
+def ended() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
-    stale = tmp_path / f"lookout-{ended.pid}-abc"
-    live = tmp_path / f"lookout-{os.getpid()}-abc"
-    other = tmp_path / "lookout-notes-abc"
-    for folder in (stale, live, other):
-        folder.mkdir()
-    cgroups.CgroupLimiter(Place(2, tmp_path, tmp_path), cores=2).sweep()
+    return process.pid
+
+
+def test_groups_of_dead_emulators_are_swept_wherever_they_are(tmp_path: Path, ended: int) -> None:
+    stale = tmp_path / "cpu" / "session" / f"lookout-{ended}-12345-abc"
+    reused = tmp_path / f"lookout-{os.getpid()}-12345-abc"  # another process had our number
+    living = tmp_path / f"lookout-{mark(os.getpid())}-abc"
+    others = [tmp_path / name for name in ("lookout-notes-12345-abc", f"lookout-{ended}-abc", f"other-{ended}-1-abc")]
+    for folder in (stale, reused, living, *others):
+        folder.mkdir(parents=True)
+    cgroups.sweep_groups(tmp_path)
     assert not stale.exists()
-    assert live.exists()
-    assert other.exists()
+    assert not reused.exists()
+    assert all(folder.exists() for folder in (living, *others))
+
+
+def test_folders_of_dead_emulators_are_swept(tmp_path: Path, ended: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with workspace() as living:
+        stale = [tmp_path / f"lookout-emulator-{pid}-12345-abc" for pid in (ended, os.getpid())]
+        for folder in stale:
+            (folder / "code").mkdir(parents=True)
+        sweep_folders()
+        assert list(tmp_path.iterdir()) == [living]
+
+
+def test_what_a_killed_emulator_left_is_swept_by_one_that_limits_no_cpu_time(ended: int) -> None:
+    limiter = limiter_or_skip("cgroup v1") if "cgroup v1" in limiters() else limiter_or_skip("cgroup v2")
+    assert isinstance(limiter, cgroups.CgroupLimiter)
+    limits = limiter.limit("abc", 128)
+    stale = []
+    for file in limits.admission.procs_files:
+        stale.append(file.parent.with_name(f"lookout-{ended}-12345-abc"))
+        stale[-1].mkdir()
+    limits.close()
+    with running_emulator(cpu_limits=False) as emulator:
+        assert emulator.endpoint
+        assert not any(folder.exists() for folder in stale)
+        emulator.stop()
 
 
 def test_the_last_limiter_is_always_there() -> None:

@@ -30,6 +30,7 @@ def serve(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
     check_system()
     from lookout.cloud.emulator.server import run  # it imports the control plane
 
+    sweep()
     run(config, on_ready)
 
 
@@ -52,8 +53,8 @@ def stop(port: int, data: Path | None = None) -> str:
 
 def sweep() -> None:
     """Remove what emulators that were killed left behind: control groups and folders. ``serve`` does so too."""
-    from lookout.cloud.emulator.limits import choose_limiter
+    from lookout.cloud.emulator.cgroups import sweep_groups
     from lookout.cloud.emulator.workspace import sweep_folders
 
-    choose_limiter()  # sweeps the groups
+    sweep_groups()
     sweep_folders()

@@ -1,8 +1,8 @@
 """Limits by control groups, versions 1 and 2: the kernel does the work.
 
-A sandbox's group is a folder named ``lookout-<pid of the emulator>-<sandbox id>``, so that those of an
-emulator that was killed can be told and swept. Version 1 has one folder for memory and one for CPU time,
-below this process's own groups or else at the top; version 2 has one for both.
+A sandbox's group is a folder named ``lookout-<pid of the emulator>-<when it began>-<sandbox id>``, so that those of an
+emulator that was killed can be told and swept, also where another process has its number now. Version 1 has one folder
+for memory and one for CPU time, below this process's own groups or else at the top; version 2 has one for both.
 
 In version 2 a group with processes of its own can't deal out controllers ("no internal processes"), so the
 group of this process seldom serves: its nearest ancestor that deals out both does, where this user may write
@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookout.cloud.emulator.quotas import MIB, Admission, cfs_quota, cpu_share
-from lookout.cloud.emulator.workspace import is_alive
+from lookout.cloud.emulator.workspace import is_stale, mark
 
 _ROOT = Path("/sys/fs/cgroup")
-_PREFIX = "lookout"
+_PREFIX = "lookout-"
 _REMOVAL_TRIES = 200
 _REMOVAL_PAUSE_S = 0.01
 
@@ -122,7 +122,7 @@ class CgroupLimiter:
 
     def limit(self, sandbox_id: str, memory_mb: int) -> CgroupLimits:
         """Make a sandbox's group with its memory limit. Raises ``OSError``."""
-        name = f"{_PREFIX}-{os.getpid()}-{sandbox_id}"
+        name = f"{_PREFIX}{mark(os.getpid())}-{sandbox_id}"
         place = self._place
         memory, cpu = place.memory / name, place.cpu / name
         limits = CgroupLimits(memory, cpu, cpu_settings(place.version, cpu_share(memory_mb, self._cores)))
@@ -148,14 +148,6 @@ class CgroupLimiter:
             return False
         finally:
             limits.close()
-
-    def sweep(self) -> None:
-        """Remove the groups of emulators that were killed, and end what still runs in them."""
-        for parent in {self._place.memory, self._place.cpu}:
-            for folder in parent.glob(f"{_PREFIX}-*-*"):
-                pid = folder.name.split("-")[1]
-                if pid.isdigit() and not is_alive(int(pid)):
-                    _remove(folder)
 
 
 class CgroupLimits:
@@ -196,6 +188,14 @@ class CgroupLimits:
             _remove(folder)
 
 
+def sweep_groups(root: Path = _ROOT) -> None:
+    """Remove the groups of emulators that were killed, wherever they are, and end what still runs in them."""
+    for parent, names, _ in os.walk(root):  # which passes over what vanishes meanwhile
+        for name in names:
+            if name.startswith(_PREFIX) and is_stale(name.removeprefix(_PREFIX)):
+                _remove(Path(parent, name))
+
+
 def _write(folder: Path, setting: Setting) -> None:
     """Write a setting as one write, never creating the file: a missing one means an unsupported setting."""
     try:
@@ -222,7 +222,7 @@ def _remove(folder: Path) -> None:
     for _ in range(_REMOVAL_TRIES):
         try:
             folder.rmdir()
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # the second: another user's
             return
         except OSError:
             _kill_members(folder)

@@ -1,12 +1,13 @@
-"""The control plane: ministack, with functions run by our host. This module and ``ministack_functions`` know ministack.
+"""The control plane: ministack, with functions run by our host.
 
-ministack (MIT) speaks the protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts four
-are replaced: ``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every
-kind of function; ``invoke_async_with_retry``, where asynchronous invocations begin; ``_fire_s3_event_async``, which
-would tell of an object in a thread, after its upload is answered; and ``_collect_scripts``, which finds scripts to run
-at start. Others are called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies on: the
-settings in ``_settings``, which ministack reads from the environment when it is imported, and ``ministack.app.app``,
-its ASGI application. The test of the emulator is the contract: it speaks to it with AWS's own client.
+This module, ``ministack_functions``, ``uploads``, ``refusals`` and ``formation`` know ministack (MIT), which speaks the
+protocols of S3, DynamoDB, Lambda, CloudFormation and the rest. Of its private parts some are replaced:
+``_execute_function_docker``, which runs container images with Docker, and with ``LAMBDA_STRICT`` every kind of
+function; ``_collect_scripts``, which finds scripts to run at start; and what ``uploads``, ``refusals`` and
+``formation`` change. Others are called: see ``MinistackFunctions`` and ``save_state``. All else that this module relies
+on: the settings in ``_settings``, which ministack reads from the environment when it is imported, and
+``ministack.app.app``, its ASGI application. The test of the emulator is the contract: it speaks to it with AWS's own
+client.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +22,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lookout import __version__
+from lookout.cloud.emulator import data_folder
 from lookout.cloud.emulator.config import ACCOUNT, EmulatorConfig, environment
 from lookout.cloud.emulator.event_queue import EventQueue
+from lookout.cloud.emulator.formation import complete_formation
 from lookout.cloud.emulator.ministack_functions import MinistackFunctions
+from lookout.cloud.emulator.refusals import refuse_as_lambda_does
+from lookout.cloud.emulator.uploads import keep_uploads
 from lookout.errors import MissingExtraError
 
 AsgiMessage = MutableMapping[str, Any]
@@ -105,56 +109,41 @@ def application(
     each request that may have changed something.
     """
     from ministack import app  # only after the environment is configured
-    from ministack.services import lambda_svc, s3
-
-    unkept: list[sqlite3.Error] = []
-
-    def fire(bucket: str, key: str, event_name: str, *described: Any, **more: Any) -> None:
-        """Tell of an object before its upload is answered: then the event is in the journal, or the upload fails."""
-        if bucket in s3._bucket_notifications:
-            unkept.clear()
-            sequencer = s3._next_event_sequencer(event_name)
-            s3._fire_s3_event(bucket, key, event_name, *described, sequencer=sequencer, **more)
-            if unkept:  # ministack goes on without an event that can't be delivered
-                raise unkept.pop()
-
-    def invoke_later(record: Mapping[str, Any], event: object) -> None:
-        try:
-            events.put(record["config"]["FunctionArn"], json.dumps(event).encode())
-        except sqlite3.Error as error:
-            unkept.append(error)
-            raise
+    from ministack.services import lambda_svc
 
     lambda_svc._execute_function_docker = functions.execute
-    lambda_svc.invoke_async_with_retry = invoke_later
-    s3._fire_s3_event_async = fire
+    keep_uploads(events)
+    refuse_as_lambda_does()
     app._collect_scripts = _no_scripts
+    complete_formation()
     return _with_recognition(app.app, about, on_change)
 
 
 def save_state(data: Path) -> None:
-    """Write what the control plane holds, but for objects, to the data folder. Raises ``OSError``.
+    """Write what the control plane holds, but for objects, to the data folder: all or nothing. Raises ``OSError``.
 
     Only where nothing else runs any more, or in a process of its own: ministack would copy all that it holds first, and
     is kept from that. Its own writing would also take a full disk for a success.
     """
+    from ministack.services import lambda_svc
+
+    outdated: list[set[str]] = []
+    with _replaced(copy, "deepcopy", _itself), _replaced(lambda_svc, "_prune_orphan_code_blobs", outdated.append):
+        data_folder.keep_state(data, _documents())
+    for referenced in outdated:  # code that the state before still had
+        lambda_svc._prune_orphan_code_blobs(referenced)
+
+
+def _documents() -> Iterator[tuple[str, str]]:
+    """What there is to be saved of each service."""
     from ministack import app
     from ministack.core import persistence
 
-    with _uncopied():
-        for service, get_state in app._build_persistence_save_dict().items():
-            state = get_state()
-            if state is None:
-                continue
+    for service, get_state in app._build_persistence_save_dict().items():
+        state = get_state()
+        if state is not None:
             document = {"__ministack_format__": persistence._state_format_version(service), "payload": state}
-            _write(data / "state" / f"{service}.json", json.dumps(document, default=persistence._json_default))
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(exist_ok=True)
-    draft = file.with_suffix(".draft")
-    draft.write_text(text)
-    draft.replace(file)
+            yield service, json.dumps(document, default=persistence._json_default)
 
 
 def _itself(value: Any, _memo: object = None) -> Any:
@@ -162,13 +151,13 @@ def _itself(value: Any, _memo: object = None) -> Any:
 
 
 @contextmanager
-def _uncopied() -> Iterator[None]:
-    original = copy.deepcopy
-    copy.deepcopy = _itself  # type: ignore[assignment]
+def _replaced(module: Any, name: str, other: object) -> Iterator[None]:
+    original = getattr(module, name)
+    setattr(module, name, other)
     try:
         yield
     finally:
-        copy.deepcopy = original
+        setattr(module, name, original)
 
 
 def _no_scripts(*_folders: str) -> list[str]:
@@ -201,7 +190,10 @@ def _is_foreign(scope: Any) -> bool:
     The emulator knows no keys, and ministack answers every origin. AWS's clients send no ``Origin``.
     """
     headers = {name.lower(): value for name, value in scope["headers"]}
-    host = urlsplit("//" + headers.get(b"host", b"localhost").decode("latin-1")).hostname
+    try:
+        host = urlsplit("//" + headers.get(b"host", b"localhost").decode("latin-1")).hostname
+    except ValueError:
+        host = None
     return scope["type"] != "http" or b"origin" in headers or host not in _HOSTS
 
 

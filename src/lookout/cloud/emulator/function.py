@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lookout.cloud.emulator import report
 from lookout.cloud.emulator.config import environment
 
 # What a function sees of this machine. Never the whole environment: it may hold real keys.
-_INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "TMPDIR")
+_INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,31 @@ class Invocation:
     host_fault: bool = False
 
 
+def refusal(
+    version: str, memory_mb: int, request_id: str, error_type: str, reason: str, *, host_fault: bool = True
+) -> Invocation:
+    """An invocation that did not reach a sandbox, and what the function's log tells of it."""
+    outcome = report.refused(request_id, error_type, reason)
+    lines = (
+        report.start_line(request_id, version),
+        *outcome.notes,
+        report.end_line(request_id),
+        report.report_line(request_id, outcome, memory_mb=memory_mb, used_mb=0, init_ms=None),
+    )
+    return Invocation(outcome.payload, outcome.error, lines, host_fault=host_fault)
+
+
 def sandbox_environment(
-    function: FunctionConfig, runtime_api: str, log_stream: str, inherited: Mapping[str, str] = os.environ
+    function: FunctionConfig,
+    runtime_api: str,
+    log_stream: str,
+    temporary: Path,
+    inherited: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """All the environment variables of a sandbox; the function's own come last, so they win."""
+    """All the environment variables of a sandbox; the function's own come last, so they win.
+
+    ``temporary`` is the folder for temporary files that it has alone.
+    """
     return {
         **{name: inherited[name] for name in _INHERITED if name in inherited},
         **environment(function.endpoint, function.region, function.account),
@@ -75,6 +97,7 @@ def sandbox_environment(
         "AWS_EC2_METADATA_DISABLED": "true",
         "LANG": "C.UTF-8",
         "TZ": ":UTC",
+        "TMPDIR": str(temporary),
         "_HANDLER": function.handler,
         "LAMBDA_TASK_ROOT": str(function.task_root),
         "AWS_LAMBDA_RUNTIME_API": runtime_api,

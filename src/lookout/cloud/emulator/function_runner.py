@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import site
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lookout
-from lookout.cloud.emulator import report
-from lookout.cloud.emulator.function import FunctionConfig, Invocation
+from lookout.cloud.emulator.function import FunctionConfig, Invocation, refusal
 from lookout.cloud.emulator.host import FunctionHost
 from lookout.cloud.emulator.packages import BadCodeError, Packages
+
+_log = logging.getLogger(__name__)
 
 
 class FunctionRunner:
@@ -28,14 +31,18 @@ class FunctionRunner:
     def invoke(self, record: Mapping[str, Any], payload: bytes, request_id: str) -> Invocation:
         """Invoke a function with a payload of JSON, and wait for what comes of it."""
         config = record.get("config") or record
+        refused = partial(refusal, _version(config), _memory_mb(config), request_id)
         try:
-            handler, task_root = self._packages.code(config, record.get("code_zip"))
+            function = self._function(config, record.get("code_zip"))
         except BadCodeError as error:
-            outcome = report.refused(request_id, error.error_type, str(error))
-            return Invocation(outcome.payload, error=True, log_lines=outcome.notes)
-        return self._host.invoke(self._function(config, handler, task_root), payload, request_id)
+            return refused(error.error_type, str(error), host_fault=False)
+        except OSError as error:
+            _log.error("the code of the function %s can't be unpacked: %s", config["FunctionName"], error)
+            return refused("Runtime.SandboxError", f"the code can't be unpacked: {error}")
+        return self._host.invoke(function, payload, request_id)
 
-    def _function(self, config: Mapping[str, Any], handler: str, task_root: Path) -> FunctionConfig:
+    def _function(self, config: Mapping[str, Any], code: bytes | None) -> FunctionConfig:
+        handler, task_root = self._packages.code(config, code)
         own = (config.get("Environment") or {}).get("Variables") or {}
         variables = {name: str(value) for name, value in own.items()}
         client_folder = self._packages.client_folder(config, variables)
@@ -43,18 +50,31 @@ class FunctionRunner:
             name=config["FunctionName"],
             arn=config["FunctionArn"],
             handler=handler,
-            memory_mb=int(config.get("MemorySize") or 128),
+            memory_mb=_memory_mb(config),
             timeout_s=float(config.get("Timeout") or 3),
             environment=variables if client_folder else _with_lookout(variables),
             task_root=task_root,
             python=sys.executable,
             region=config["FunctionArn"].split(":")[3] or self._region,
             endpoint=self._endpoint,
-            version=config.get("Version") or "$LATEST",
+            version=_version(config),
             log_group=(config.get("LoggingConfig") or {}).get("LogGroup") or "",
-            revision=str(config.get("RevisionId") or config.get("LastModified") or ""),
+            revision=revision(config),
             client_folder=client_folder,
         )
+
+
+def revision(config: Mapping[str, Any]) -> str:
+    """What tells apart the deployments of a function, from the control plane's record of it."""
+    return str(config.get("RevisionId") or config.get("LastModified") or "")
+
+
+def _version(config: Mapping[str, Any]) -> str:
+    return config.get("Version") or "$LATEST"
+
+
+def _memory_mb(config: Mapping[str, Any]) -> int:
+    return int(config.get("MemorySize") or 128)
 
 
 def _with_lookout(variables: Mapping[str, str]) -> Mapping[str, str]:

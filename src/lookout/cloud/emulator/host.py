@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from lookout.cloud.emulator import report
 from lookout.cloud.emulator.cpu_room import CpuRoom
-from lookout.cloud.emulator.function import FunctionConfig, Invocation
+from lookout.cloud.emulator.function import FunctionConfig, Invocation, refusal
 from lookout.cloud.emulator.limits import available_cores
 from lookout.cloud.emulator.quotas import Limiter
 from lookout.cloud.emulator.report import Outcome
 from lookout.cloud.emulator.sandbox import Init, Sandbox
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["FunctionConfig", "FunctionHost", "Invocation"]
 
@@ -50,8 +54,10 @@ class _Start:
 class FunctionHost:
     """Invokes functions in sandboxes under a limiter.
 
-    How many invocations there may be at once is for the caller to say. A sandbox idle for ``idle_s`` is closed.
-    ``clock`` gives seconds, ``isolated`` sandboxes see little of the machine: see ``isolation``.
+    How many invocations there may be at once is for the caller to say. A sandbox idle for ``idle_s`` is closed, and one
+    whose function is no longer current: that was changed or deleted.
+    ``clock`` gives seconds, ``isolated`` sandboxes see little of the machine: see ``isolation``. ``folder`` is where
+    sandboxes have their temporary files; None, where the system has.
     """
 
     def __init__(
@@ -62,15 +68,20 @@ class FunctionHost:
         init_limit_s: float = 10.0,
         cores: int | None = None,
         isolated: bool = False,
+        folder: Path | None = None,
+        is_current: Callable[[FunctionConfig], bool] = lambda _: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limiter = limiter
         self._room = CpuRoom(cores or available_cores(), limited=limiter.limits_cpu)
         self._idle_s = idle_s
         self._isolated = isolated
+        self._folder = folder
         self._init_limit_s = init_limit_s
+        self._is_current = is_current
         self._clock = clock
         self._pools: dict[str, _Pool] = {}
+        self._busy = 0
         self._sandboxes: set[Sandbox] = set()
         self._changed = threading.Condition()
         self._closed = threading.Event()
@@ -83,7 +94,8 @@ class FunctionHost:
         """Invoke a function and wait for what comes of it; a failure is an ``Invocation`` with ``error``."""
         pool = self._enter(function)
         if pool is None:
-            return self._refuse(function, request_id, "ServiceException", "the emulator is shutting down")
+            reason = "the emulator is shutting down"
+            return refusal(function.version, function.memory_mb, request_id, "ServiceException", reason)
         sandbox = None
         try:
             sandbox = self._take_idle(pool)
@@ -94,18 +106,29 @@ class FunctionHost:
         except (OSError, RuntimeError) as error:  # RuntimeError: the spawner is shut down
             if sandbox is not None:
                 sandbox.kill()
-            return self._refuse(function, request_id, "Runtime.SandboxError", f"no sandbox: {error}")
+            if not self._closed.is_set():
+                _log.error("no sandbox could be made for the function %s: %s", function.name, error)
+            reason = f"no sandbox: {error}"
+            return refusal(function.version, function.memory_mb, request_id, "Runtime.SandboxError", reason)
         finally:
             self._leave(pool, sandbox)
 
     def reap(self) -> None:
-        """Close the sandboxes that have been idle for long."""
+        """Close the sandboxes that have been idle for long, or whose function is another now, or gone."""
+        with self._changed:
+            functions = [pool.function for pool in self._pools.values()]
+        outdated = [function for function in functions if not self._is_current(function)]
         oldest_s = self._clock() - self._idle_s
         with self._changed:
             expired = []
-            for pool in self._pools.values():
-                expired += [idle.sandbox for idle in pool.idle if idle.since_s <= oldest_s]
-                pool.idle = [idle for idle in pool.idle if idle.since_s > oldest_s]
+            for pool in list(self._pools.values()):
+                retired = any(pool.function is function for function in outdated)
+                if retired:
+                    del self._pools[pool.function.arn]  # what runs still is closed when it ends
+                kept = [] if retired else [idle for idle in pool.idle if idle.since_s > oldest_s]
+                expired += [idle.sandbox for idle in pool.idle if idle not in kept]
+                pool.idle = kept
+                self._drop_if_empty(pool)
         self._close_all(expired)
 
     def close(self) -> None:
@@ -117,7 +140,7 @@ class FunctionHost:
         self._room.close()
         self._close_all(sandboxes)
         with self._changed:  # those that were just starting, too
-            self._changed.wait_for(lambda: not any(pool.busy for pool in self._pools.values()), _CLOSE_S)
+            self._changed.wait_for(lambda: not self._busy, _CLOSE_S)
         self._spawner.shutdown()
         self._reaper.join()
 
@@ -145,12 +168,16 @@ class FunctionHost:
 
     def _initialise(self, function: FunctionConfig, request_id: str, limit_s: float) -> tuple[Sandbox, Init]:
         with self._room.init(function.memory_mb):
-            sandbox = Sandbox(function, self._limiter, self._spawner, isolated=self._isolated)
+            sandbox = Sandbox(function, self._limiter, self._spawner, isolated=self._isolated, folder=self._folder)
             with self._changed:
                 self._sandboxes.add(sandbox)
             if self._closed.is_set():  # close() may not have seen this one
                 sandbox.kill()
-            return sandbox, sandbox.initialise(request_id, limit_s)
+            try:
+                return sandbox, sandbox.initialise(request_id, limit_s)
+            except OSError:  # its limits can't be set
+                self._close_all([sandbox])
+                raise
 
     def _run(self, sandbox: Sandbox, start: _Start, payload: bytes, request_id: str) -> Invocation:
         """Run the handler, unless init failed, and tell of it all as Lambda's log does."""
@@ -182,6 +209,7 @@ class FunctionHost:
                 return None
             pool, retired = self._pool(function)
             pool.busy += 1
+            self._busy += 1
         self._close_all(retired)
         return pool
 
@@ -212,7 +240,8 @@ class FunctionHost:
     def _leave(self, pool: _Pool, sandbox: Sandbox | None) -> None:
         """Keep a sandbox that can be used again, and close another."""
         with self._changed:
-            keep = sandbox is not None and sandbox.usable and sandbox.function == pool.function
+            current = self._pools.get(pool.function.arn) is pool
+            keep = current and sandbox is not None and sandbox.usable and sandbox.function == pool.function
             if sandbox is not None and keep and not self._closed.is_set():
                 pool.idle.append(_Idle(sandbox, self._clock()))
                 sandbox = None
@@ -220,7 +249,13 @@ class FunctionHost:
             self._close_all([sandbox])
         with self._changed:
             pool.busy -= 1
+            self._busy -= 1
+            self._drop_if_empty(pool)
             self._changed.notify_all()
+
+    def _drop_if_empty(self, pool: _Pool) -> None:
+        if not pool.idle and not pool.busy and self._pools.get(pool.function.arn) is pool:
+            del self._pools[pool.function.arn]
 
     def _close_all(self, sandboxes: list[Sandbox]) -> None:
         for sandbox in sandboxes:
@@ -233,14 +268,3 @@ class FunctionHost:
     def _reap_for_ever(self) -> None:
         while not self._closed.wait(min(_REAP_PAUSE_S, self._idle_s)):
             self.reap()
-
-    @staticmethod
-    def _refuse(function: FunctionConfig, request_id: str, error_type: str, reason: str) -> Invocation:
-        outcome: Outcome = report.refused(request_id, error_type, reason)
-        lines = (
-            report.start_line(request_id, function.version),
-            *outcome.notes,
-            report.end_line(request_id),
-            report.report_line(request_id, outcome, memory_mb=function.memory_mb, used_mb=0, init_ms=None),
-        )
-        return Invocation(outcome.payload, outcome.error, lines, host_fault=True)

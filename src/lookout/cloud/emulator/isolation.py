@@ -1,21 +1,28 @@
 """Sandboxes that see the machine read-only and reach nothing but the emulator, by bubblewrap.
 
-A sandbox has namespaces of its own: files read-only but for an empty ``/tmp``, as on Lambda, no process but its own,
-and a network with nothing in it. There the launcher opens two ports, of the Runtime API and of the emulator, and hands
-the listening sockets out through a socket that it inherited: who accepts on them is the emulator, outside. So nothing
-runs in the sandbox for the sake of its network, and its CPU time and memory are the function's alone.
+A sandbox has namespaces of its own: files read-only but for a ``/tmp`` of its own, as on Lambda, no process but its
+own, and a network with nothing in it. There the launcher opens two ports, of the Runtime API and of the emulator, and
+hands the listening sockets out through a socket that it inherited: who accepts on them is the emulator, outside. So
+nothing runs in the sandbox for the sake of its network, and its CPU time and memory are the function's alone.
+
+Of this machine's ``/tmp`` and ``/run`` it sees what it can't do without: its own files, Python, Lookout, and files and
+folders below ``/tmp`` that its variables name, such as a model's.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import lookout
 from lookout.cloud.emulator.function import FunctionConfig
 from lookout.cloud.emulator.quotas import Limiter
 from lookout.errors import UsageError
@@ -26,9 +33,13 @@ RUNTIME_API_PORT = 9001
 _CHUNK_BYTES = 1 << 16
 _OPENING_S = 30.0
 
+# Functions have a folder of their own here.
+TEMPORARY = Path("/tmp")  # noqa: S108 - in the sandbox
+# Where services have sockets that are files, which no namespace keeps from being used.
+_SERVICES = Path("/run")
+
 _NAMESPACES = (
-    *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),  # noqa: S108 - a private one
-    *("--tmpfs", "/run"),  # where services have sockets that are files, which no namespace keeps from being used
+    *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", str(_SERVICES)),
     *("--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL", "--die-with-parent"),
 )
 
@@ -43,16 +54,45 @@ def check_isolation(limiter: Limiter) -> None:
             "--isolate needs control groups that this user may write, and --memory-cpu lambda: "
             "what a sandbox uses can't be measured from outside otherwise"
         )
-    probe = subprocess.run([bubblewrap, *_NAMESPACES, "true"], capture_output=True, text=True, check=False)
+    command = [bubblewrap, *_NAMESPACES, "--tmpfs", str(TEMPORARY), "true"]
+    probe = subprocess.run(command, capture_output=True, text=True, check=False)
     if probe.returncode:
         raise UsageError(f"--isolate does not work here; bubblewrap says: {probe.stderr.strip()}")
 
 
-def wrapper(function: FunctionConfig) -> list[str]:
-    """The command that runs another in isolation: it sees the function's files although ``/tmp`` is private."""
-    folders = [folder for folder in (function.task_root, function.client_folder) if folder is not None]
-    seen = [argument for folder in folders for argument in ("--ro-bind", str(folder), str(folder))]
-    return ["bwrap", *_NAMESPACES, *seen, "--chdir", str(function.task_root)]
+def wrapper(function: FunctionConfig, scratch: Path) -> list[str]:
+    """The command that runs another in isolation, with this folder as its ``/tmp``."""
+    shown = [argument for path in shown_paths(function) for argument in ("--ro-bind", str(path), str(path))]
+    return ["bwrap", *_NAMESPACES, "--bind", str(scratch), str(TEMPORARY), *shown, "--chdir", str(function.task_root)]
+
+
+def shown_paths(function: FunctionConfig) -> list[Path]:
+    """What lies in a hidden place and is shown all the same; none lies within another."""
+    folders = [function.task_root, function.client_folder, sys.prefix, sys.base_prefix, Path(lookout.__file__).parent]
+    found = _below((TEMPORARY, _SERVICES), filter(None, [*folders, *sys.path[not sys.flags.safe_path :]]))
+    named = (part for value in function.environment.values() for part in value.split(os.pathsep))
+    found |= {path for path in _below((TEMPORARY,), filter(os.path.isabs, named)) if not _is_socket_near(path)}
+    return [path for path in sorted(found) if found.isdisjoint(path.parents)]
+
+
+def _below(hidden: tuple[Path, ...], paths: Iterable[str | Path]) -> set[Path]:
+    """Those that are there and lie below one of these folders, by the names given and by where links lead."""
+    both = {Path(form(path)) for path in paths for form in (os.path.abspath, os.path.realpath)}
+    return {path for path in both if not set(hidden).isdisjoint(path.parents) and _exists(path)}
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a name is too long to be one
+
+
+def _is_socket_near(path: Path) -> bool:
+    """Whether a path is no plain file or folder, or is a folder of sockets, as terminals and key agents have."""
+    try:
+        if path.is_dir():
+            return any(each.is_socket() for each in path.iterdir())
+        return not path.is_file()
+    except OSError:  # it may not be looked into
+        return True
 
 
 def ports(function: FunctionConfig) -> list[int]:

@@ -126,10 +126,9 @@ class Journal:
 
     def forget(self, ids: Collection[int]) -> None:
         """Remove finished events: what their functions did is saved."""
-        with self._lock:
+        with self._lock, self._database:  # which commits, or takes all back
             self._database.execute("begin")
             self._database.executemany("delete from event where id = ?", [(each,) for each in ids])
-            self._database.execute("commit")
 
     def pending(self) -> int:
         """How many events are not finished."""

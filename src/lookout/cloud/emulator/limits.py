@@ -33,7 +33,6 @@ def usable_limiters() -> Iterator[Limiter]:
     cores = available_cores()
     cgroups = usable_cgroups(cores)
     if cgroups is not None:
-        cgroups.sweep()
         yield cgroups
     if sys.platform == "linux":
         yield PollingLimiter(cores, throttle=True)

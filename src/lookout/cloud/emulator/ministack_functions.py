@@ -13,8 +13,8 @@ from typing import Any
 from lookout.cloud.emulator import report
 from lookout.cloud.emulator.event_queue import Attempt, Policy, Verdict
 from lookout.cloud.emulator.failure_record import Message
-from lookout.cloud.emulator.function import Invocation
-from lookout.cloud.emulator.function_runner import FunctionRunner
+from lookout.cloud.emulator.function import FunctionConfig, Invocation
+from lookout.cloud.emulator.function_runner import FunctionRunner, revision
 from lookout.cloud.emulator.journal import Event
 
 
@@ -42,6 +42,14 @@ class MinistackFunctions:
             return _in_scope(event.function, self._attempt, event)  # type: ignore[no-any-return]
         finally:
             self._on_change()
+
+    @staticmethod
+    def is_current(function: FunctionConfig) -> bool:
+        """Whether a function is there still, as it was."""
+        from ministack.services import lambda_svc
+
+        _, config, _ = _in_scope(function.arn, lambda_svc._get_func_record_for_ref, function.arn)
+        return config is not None and revision(config) == function.revision
 
     def send(self, event: Event, destination: str, message: Message) -> None:
         """See ``Functions``. Destinations are SQS queues."""
@@ -82,12 +90,12 @@ class MinistackFunctions:
         try:
             with _shown_as_running(config, event.request_id):
                 invocation = self._runner.invoke(record, event.payload, event.request_id)
-                if invocation.host_fault:
-                    return Attempt(Verdict.FAULT)
                 log, duration_ms = "\n".join(invocation.log_lines), round(invocation.duration_ms)
                 lambda_svc._emit_lambda_logs(
                     record, event.request_id, log, invocation.error, duration_ms, log_source="rie"
                 )
+            if invocation.host_fault:
+                return Attempt(Verdict.FAULT)
             lambda_svc._emit_lambda_metrics(
                 name, duration_ms=invocation.duration_ms, error=invocation.error, throttle=False
             )

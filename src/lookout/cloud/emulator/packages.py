@@ -15,7 +15,9 @@ import importlib.metadata
 import io
 import os
 import re
+import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ from typing import Any
 ISOLATED = "LOOKOUT_EMULATOR_ISOLATED"
 
 _CLIENT = "awslambdaric"
+
+# What zipfile raises for one that is damaged, encrypted, or packed in a way that it doesn't know.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError)
 
 
 class BadCodeError(Exception):
@@ -65,10 +70,16 @@ class Packages:
         if folder.is_dir():
             return folder
         draft = self._draft()
-        if archive:
-            with zipfile.ZipFile(io.BytesIO(archive)) as files:
-                files.extractall(draft)  # zipfile keeps every member below the folder
-        self._publish(draft, folder)
+        try:
+            if archive:
+                with zipfile.ZipFile(io.BytesIO(archive)) as files:
+                    files.extractall(draft)  # zipfile keeps every member below the folder
+        except _UNREADABLE as error:
+            raise BadCodeError("Runtime.InvalidZipFileException", f"the zip can't be read: {error}") from error
+        else:
+            self._publish(draft, folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)  # where it was not moved; the disk may be full
         return folder
 
     def _draft(self) -> Path:

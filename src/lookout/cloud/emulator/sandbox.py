@@ -3,6 +3,9 @@
 Its life is a stream of events, from the runtime client (``runtime_api``) and from the process's end, and the
 thread that invokes waits for the next of them or for the time limit. A sandbox that broke a limit is killed
 and never used again; ``usable`` tells.
+
+It has a folder of its own for temporary files, as ``/tmp`` is on Lambda: named by ``TMPDIR``, kept from one invocation
+to the next, removed with the sandbox. Its size is not limited.
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ import queue
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +58,18 @@ class Sandbox:
     """A sandbox whose process has been started; it begins its init at once.
 
     ``spawner`` has one thread that outlives the sandbox: on Linux the process is killed when the thread that
-    started it ends. ``isolated``: see ``isolation``. Raises ``OSError`` when the process or its limits can't be made.
+    started it ends. ``isolated``: see ``isolation``. ``folder`` is where it has its folder for temporary files; None,
+    in the system's. Raises ``OSError`` when the process or its limits can't be made.
     """
 
     def __init__(
-        self, function: FunctionConfig, limiter: Limiter, spawner: Executor, *, isolated: bool = False
+        self,
+        function: FunctionConfig,
+        limiter: Limiter,
+        spawner: Executor,
+        *,
+        isolated: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.function = function
         self._id = uuid.uuid4().hex
@@ -66,17 +77,20 @@ class Sandbox:
         self._killed = threading.Event()
         self._exited = threading.Event()
         self.used_mb = 0
-        self._limits = limiter.limit(self._id[:12], function.memory_mb)
         self._isolated = isolated
         self._relay: isolation.Relay | None = None
         self._api: RuntimeApi | None = None
-        self._logs = LogPipe()
-        self._started_s = time.monotonic()
-        try:
+        with ExitStack() as parts:
+            self._temporary = tempfile.TemporaryDirectory(prefix="tmp-", dir=folder, ignore_cleanup_errors=True)
+            parts.callback(self._temporary.cleanup)
+            self._limits = limiter.limit(self._id[:12], function.memory_mb)
+            parts.callback(self._limits.close)
+            self._logs = LogPipe()
+            parts.callback(self._logs.close)
+            parts.callback(self._close_servers)
+            self._started_s = time.monotonic()
             self._start(spawner)
-        except BaseException:
-            self._close_parts()
-            raise
+            parts.pop_all()  # all is well: nothing is closed yet
         self._logs.started()
         self._limits.watch(self._process.pid)
         self._waiter = threading.Thread(target=self._await_exit, name="sandbox-exit", daemon=True)
@@ -192,16 +206,17 @@ class Sandbox:
             "isolation": None
             if channel is None
             else {
-                "wrapper": isolation.wrapper(function),
+                "wrapper": isolation.wrapper(function, Path(self._temporary.name)),
                 "ports": isolation.ports(function),
                 "channel": channel,
                 "flags": flags,
             },
         }
+        temporary = Path(self._temporary.name) if channel is None else isolation.TEMPORARY
         log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{function.version}]{self._id}"
         return subprocess.Popen(
             [function.python, *flags, launcher.__file__, json.dumps(settings)],
-            env=sandbox_environment(function, runtime_api, log_stream),
+            env=sandbox_environment(function, runtime_api, log_stream, temporary),
             cwd=function.task_root,
             stdin=subprocess.DEVNULL,
             stdout=self._logs.write_end,
@@ -224,16 +239,12 @@ class Sandbox:
         self._exited.set()
         self._events.put(_Exited(returncode, time.monotonic()))
         self._close_servers()
+        self._temporary.cleanup()
 
     def _kill_group(self) -> None:
         # macOS refuses to signal a group of ended processes.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _close_parts(self) -> None:
-        self._limits.close()
-        self._close_servers()
-        self._logs.close()
 
     def _close_servers(self) -> None:
         if self._api is not None:

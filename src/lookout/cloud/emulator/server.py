@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
+from pathlib import Path
 
 from lookout.cloud.emulator import control_plane, data_folder
 from lookout.cloud.emulator.checkpoints import Checkpoints
@@ -22,7 +24,7 @@ from lookout.cloud.emulator.limits import choose_limiter
 from lookout.cloud.emulator.ministack_functions import MinistackFunctions
 from lookout.cloud.emulator.workspace import identity as identity_of
 from lookout.cloud.emulator.workspace import workspace
-from lookout.errors import PortInUseError
+from lookout.errors import PortInUseError, UsageError
 
 _BACKLOG = 128
 
@@ -40,17 +42,24 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
         folder = parts.enter_context(workspace())
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
         if data:
-            data_folder.tell_endpoint(data, endpoint)
+            data_folder.prepare(data, endpoint)
         control_plane.configure(os.environ, endpoint, config)
         identity = identity_of(os.getpid())
         limiter = choose_limiter(cpu_limits=config.cpu_limits)
         if config.isolate:
             check_isolation(limiter)
-        journal = parts.enter_context(closing(Journal(data_folder.events_file(data))))
+        journal = parts.enter_context(closing(_journal(data)))
         checkpoints = Checkpoints(partial(control_plane.save_state, data), journal) if data else None
         if checkpoints:
             parts.callback(checkpoints.close)
-        host = FunctionHost(limiter, config.idle_s, init_limit_s=config.init_limit_s, isolated=config.isolate)
+        host = FunctionHost(
+            limiter,
+            config.idle_s,
+            init_limit_s=config.init_limit_s,
+            isolated=config.isolate,
+            folder=folder,
+            is_current=MinistackFunctions.is_current,
+        )
         changed = checkpoints.changed if checkpoints else _nothing
         runner = FunctionRunner(host, folder, endpoint, config.region)
         functions = MinistackFunctions(runner, changed)
@@ -82,6 +91,13 @@ def run(config: EmulatorConfig, on_ready: Callable[[str, str], None]) -> None:
             host.close()  # ends the requests that wait for functions
 
         _run_until_stopped(app, listener, ready, stop)
+
+
+def _journal(data: Path | None) -> Journal:
+    try:
+        return Journal(data_folder.events_file(data))
+    except sqlite3.Error as error:
+        raise UsageError(f"{data_folder.events_file(data)} can't keep the emulator's events: {error}") from error
 
 
 def _nothing() -> None:

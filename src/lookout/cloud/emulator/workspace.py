@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,32 +18,35 @@ _PREFIX = "lookout-emulator-"
 @contextmanager
 def workspace() -> Iterator[Path]:
     """A folder for as long as the block runs."""
-    sweep_folders()
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{mark(os.getpid())}-") as folder:
         yield Path(folder)
 
 
 def sweep_folders() -> None:
     """Remove the folders of emulators that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdigit() and not is_alive(int(pid)):
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*-*"):
+        if is_stale(folder.name.removeprefix(_PREFIX)):
             shutil.rmtree(folder, ignore_errors=True)  # another user's stays
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process of that number runs, whoever owns it."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # somebody else's
-    return identity(pid) is not None  # one that has ended, and was not waited for, has its number still
+def mark(pid: int) -> str | None:
+    """A name for a process that no other has, of two parts with a hyphen between; None where it is not there."""
+    process = identity(pid)
+    return None if process is None else f"{pid}-{re.sub('[^0-9A-Za-z]', '', process['began'])}"
+
+
+def is_stale(name: str) -> bool:
+    """Whether a name begins with the mark of a process that has ended. What has no mark isn't ours, and not stale."""
+    pid, _, rest = name.partition("-")
+    began, hyphen, _ = rest.partition("-")
+    return pid.isdigit() and bool(began and hyphen) and mark(int(pid)) != f"{pid}-{began}"
 
 
 def identity(pid: int) -> dict[str, Any] | None:
-    """A process, told from others that had or will have its number; None where it is not there."""
+    """A process, told from others that had or will have its number; None where it is not there.
+
+    One that has ended, and was not waited for, has its number still, and is not there.
+    """
     try:
         # What is before the bracket is the program's name, which may hold anything.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -51,8 +55,10 @@ def identity(pid: int) -> dict[str, Any] | None:
         if Path("/proc/self/stat").exists():
             return None
         command = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
-        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split(maxsplit=1)
-        if len(told) < 2:
+        same_for_all = {"LC_ALL": "C", "TZ": "UTC"}  # whoever asks, the time is written in one way
+        told = subprocess.run(command, capture_output=True, text=True, check=False, env=same_for_all)
+        fields = told.stdout.split(maxsplit=1)
+        if len(fields) < 2:
             return None
-        state, began = told[0], told[1].strip()
+        state, began = fields[0], fields[1].strip()
     return None if state.startswith("Z") else {"pid": pid, "began": began}

@@ -1,0 +1,84 @@
+"""What ministack's CloudFormation lacks: reserved concurrency of functions, and an end of what was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Properties = Mapping[str, Any]
+
+_RESERVED = "ReservedConcurrentExecutions"
+
+
+def complete_formation() -> None:
+    """Change ministack so, before it has loaded what it held."""
+    from ministack import app
+
+    _reserve_for_functions()
+    app._load_persisted_state = _then_end_operations(app._load_persisted_state)
+
+
+def settled(status: str) -> str:
+    """What a stack's status is when nobody works on it any more.
+
+    >>> settled("CREATE_IN_PROGRESS"), settled("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), settled("REVIEW_IN_PROGRESS")
+    ('CREATE_FAILED', 'UPDATE_COMPLETE', 'REVIEW_IN_PROGRESS')
+    """
+    if status == "REVIEW_IN_PROGRESS" or not status.endswith("_IN_PROGRESS"):  # the first waits for people
+        return status
+    if status.endswith("_CLEANUP_IN_PROGRESS"):
+        return status.removesuffix("_CLEANUP_IN_PROGRESS")
+    return status.removesuffix("IN_PROGRESS") + "FAILED"
+
+
+def _then_end_operations(load: Callable[[], None]) -> Callable[[], None]:
+    def loading() -> None:
+        """Load what an emulator held, whose threads that worked on stacks ended with it."""
+        from ministack.services import cloudformation
+
+        load()
+        for stack in cloudformation._stacks._data.values():
+            before = stack.get("StackStatus", "")
+            if settled(before) != before:
+                stack["StackStatus"] = settled(before)
+                stack["StackStatusReason"] = "The emulator ended meanwhile"
+
+    return loading
+
+
+def _reserve_for_functions() -> None:
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    create_function, update_function = handlers["create"], handlers["update"]
+
+    def create(logical_id: str, properties: Properties, stack: str) -> tuple[str, Any]:
+        reserved = _reserved(properties)  # before there is a function that nobody would remove
+        name, attributes = create_function(logical_id, properties, stack)
+        _reserve(name, reserved, lift=False)
+        return name, attributes
+
+    def update(function: str, before: Properties, after: Properties, *more: Any) -> tuple[str, Any]:
+        reserved = _reserved(after)
+        name, attributes = update_function(function, before, after, *more)
+        _reserve(name, reserved, lift=_RESERVED in before)
+        return name, attributes
+
+    handlers |= {"create": create, "update": update}
+
+
+def _reserved(properties: Properties) -> int | None:
+    reserved = properties.get(_RESERVED)
+    try:
+        return None if reserved is None else int(reserved)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{_RESERVED} is no whole number: {reserved!r}") from error
+
+
+def _reserve(function: str, reserved: int | None, *, lift: bool) -> None:
+    from ministack.services import lambda_svc
+
+    if reserved is not None:
+        lambda_svc._put_function_concurrency(function, {_RESERVED: reserved})
+    elif lift:
+        lambda_svc._delete_function_concurrency(function)

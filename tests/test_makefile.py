@@ -1,0 +1,29 @@
+"""What the Makefile's targets for AWS run; the other targets are run by whoever develops."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["lambda-setup", "MODEL=a b.cfg"], 'stack up --model "a b.cfg"'),
+        (["lambda-setup", "GROUP=group41", "YES=1"], 'stack up --group "group41" --yes'),
+        (["lambda-setup", "NAME=mine", "ROLE_ARN=arn:x"], 'stack up --name "mine" --role-arn "arn:x"'),
+        (["lambda-teardown"], "stack down"),
+        (["lambda-teardown", "GROUP=group41"], 'stack down --group "group41"'),
+        (["lambda-teardown", "NAME=mine", "YES=1"], 'stack down --name "mine" --yes'),
+    ],
+)
+def test_a_target_is_the_command_that_it_stands_for(arguments: list[str], command: str):
+    make = shutil.which("make") or pytest.skip("there is no make")
+    answer = subprocess.run([make, "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    last = " ".join(answer.stdout.splitlines()[-1].split())
+    assert last.partition("/bin/lookout ")[2] == command
