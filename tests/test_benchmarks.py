@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from helpers.shared import shared
 from helpers.tiny import CFG, make_model, make_pictures
+from helpers.wheels import with_wheels
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -111,3 +114,19 @@ def test_shrinking():
     assert shrunk.startswith("  quality 90, margin 1")
     kilobytes = [float(line.partition(" kB")[0].split()[-1]) for line in (asis, shrunk)]
     assert kilobytes[1] < kilobytes[0] / 4
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="runs a zip of this machine's")
+def test_packages(kept_wheels: Path):
+    pytest.importorskip("awslambdaric", reason="the extra emulator is not installed")
+    from lookout.cloud.packages.recipe import deployable_python, running_python
+    from lookout.cloud.packages.wheels import obtain, wanted
+
+    options = ["--engines", "opencv", "--architectures", "x86_64", "--starts", 1]
+    for python in {deployable_python(), running_python()}:
+        with_wheels(lambda python=python: obtain(wanted("opencv", python, "x86_64"), python, "x86_64", print))
+    lines = run("packages.py", *options)
+    assert lines[0].startswith("| engine | architecture | zip (MB) |")
+    assert re.match(r"\| opencv \| x86_64 \| \d+ \| \d+ \| \d+\.\d \| [0-9a-f]{12} \.\.\. \|$", lines[2])
+    assert lines[4] == "| engine | init with bytecode (ms) | without (ms) |"
+    assert re.match(r"\| opencv \| [1-9]\d* \| [1-9]\d* \|$", lines[6])

@@ -149,7 +149,7 @@ def test_a_stack_goes_with_its_images_and_once_gone_stays_gone(variables: dict[s
     deployment = Stack(account, "other").find()
     account.s3.put_object(Bucket=deployment.bucket, Key="left.jpg", Body=b"x")
     asked = run("stack", "down", "--name", "other", **variables)  # nobody is there to say yes
-    assert asked.returncode == 1
+    assert asked.returncode == 2
     assert run("stack", "down", "--name", "other", "--yes", **variables).returncode == 0
     buckets = [bucket["Name"] for bucket in account.s3.list_buckets()["Buckets"]]
     assert deployment.bucket not in buckets
@@ -165,7 +165,9 @@ def test_a_stack_goes_with_its_images_and_once_gone_stays_gone(variables: dict[s
     ("arguments", "changes", "status", "words"),
     [
         (("send", "{pictures}", "--execution", "remote", "--stack", "none"), {}, 1, "there is no stack none"),
-        (("stack", "up", "--yes"), {}, 2, "--model"),
+        (("stack", "up", "--yes", "--offline"), {}, 1, "yolov3-tiny"),
+        (("stack", "down", "--yes", "--name", ""), {}, 2, "a stack can't be called ''"),
+        (("send", "{pictures}", "--execution", "remote", "--stack", ""), {}, 2, "the stack's name is empty"),
         (("stack", "up", "--yes", "--name", "Not_A_Name", "--model", "{cfg}"), {}, 2, "Not_A_Name"),
         (("stack", "down"), {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, 1, "AWS_REGION"),
         (("stack", "down"), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 1, "start lookout emulator"),
@@ -236,8 +238,24 @@ def test_a_comparison_over_a_slow_network_is_never_faster_than_it(
     assert report["agreement"]["identical"] == report["agreement"]["images"] > 0
 
 
+@pytest.mark.parametrize("more", [("--rate", "50"), ("--concurrency", "3")])
+def test_a_comparison_under_load_answers_each_image(
+    more: tuple[str, str], world: dict, cfg: Path, pictures: Path, tmp_path: Path
+):
+    answer = run(*compare(pictures, cfg, tmp_path / "out", "--executions", "local,direct", *more), **world)
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert report["agreement"] == {"images": 5, "identical": 5}
+    lines = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()[1:]]
+    assert all((line["scheduled"] is not None) == (more[0] == "--rate") for line in lines)
+
+
 def test_a_network_that_is_none_and_one_to_aws_are_refused(world: dict, cfg: Path, pictures: Path, tmp_path: Path):
-    for more, words in [(("--network", "7g"), "'7g' is no network"), (("--network", "4g", "--cloud", "aws"), "AWS is")]:
+    for more, words in [
+        (("--network", "7g"), "'7g' is no network"),
+        (("--network", "4g", "--cloud", "aws"), "AWS is"),
+        (("--rate", "3", "--concurrency", "2"), "--rate and --concurrency"),
+    ]:
         answer = run(*compare(pictures, cfg, tmp_path / "out", *more), **world)
         assert (answer.returncode, words in answer.stderr) == (2, True), answer.stderr
 

@@ -17,6 +17,7 @@
     │   └── DarknetError         a cfg or weights file, with section and line
     ├── EngineError              the engine refused the network            exit 1   HTTP 500
     ├── MissingExtraError        a package is missing; says what to install exit 1  HTTP 500
+    ├── PackageError             a function's package can't be built        exit 1   HTTP 500
     ├── PortInUseError           somebody else listens there               exit 1
     ├── FolderInUseError         another emulator keeps its data there     exit 1
     ├── ExecutionError           an execution gave no answer               exit 1   HTTP 502
@@ -25,6 +26,7 @@
     │   └── ResultTimeoutError   it gave none in time                      exit 1   HTTP 504
     │       └── ResultLostError  and never will: the image got lost on its way
     └── CloudError               AWS or the emulator refused               exit 1   HTTP 502
+        ├── ExpiredCredentialsError  the credentials' time is over
         ├── StackError           a stack was not made, changed or deleted
         └── UnfinishedError      the function could not deal with all of an event: Lambda tries again
 
@@ -114,6 +116,10 @@ class MissingExtraError(LookoutError):
         self.extra = extra
 
 
+class PackageError(LookoutError):
+    """A function's package that can't be built, or is more than Lambda takes."""
+
+
 class PortInUseError(LookoutError):
     """Something else listens on the address that was asked for."""
 
@@ -155,9 +161,17 @@ class CloudError(LookoutError):
     http_status = 502
 
 
+class ExpiredCredentialsError(CloudError):
+    """AWS credentials whose time is over: somebody must renew them."""
+
+
 class StackError(CloudError):
     """A stack that could not be made, changed, found or deleted."""
 
 
 class UnfinishedError(CloudError):
     """An event with objects that the function could not deal with, so that it must be tried again."""
+
+
+# After one of these the next image would fare no better: what sends many ends.
+HOPELESS = (UnreachableError, ExpiredCredentialsError)

@@ -82,21 +82,26 @@ def test_what_the_function_refuses_stays_in_the_queue():
     assert [left.receipt for left in queue.failures] == ["1", "2"]
 
 
-def test_the_table_tells_when_which_what_and_how_often(capsys: pytest.CaptureFixture[str]):
+def test_each_failure_tells_when_which_what_and_how_often(capsys: pytest.CaptureFixture[str]):
     many = failure(2, objects=(("b", "1"), ("b", "2")), error_type="", error_message="", condition="EventAgeExceeded")
     strange = failure(3, None, objects=(), at="", error_type="", error_message="no message of Lambda's: [red]\x1b[2J")
     direct = failure(4, objects=())
     print_failures(Found([failure(1), many, strange, direct], more=True))
-    title, _, first, second, third, fourth, more = capsys.readouterr().out.splitlines()
-    assert title.split() == ["When", "Object", "Error", "Tried"]
-    assert first.split(maxsplit=2)[:2] == ["2026-11-25T10:00:00.000Z", "s3://pictures/1.jpg"]
-    assert "UnfinishedError: the table is throttled" in first
-    assert first.split()[-1] == "3"
-    assert "s3://b/1, s3://b/2" in second
-    assert "EventAgeExceeded" in second
-    assert "[red]\\x1b[2J" in third
-    assert "an event without objects" in fourth
-    assert more == "There are more: ask for them with --limit."
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-11-25T10:00:00.000Z  tried 3 times, request request-1",
+        "  s3://pictures/1.jpg",
+        "  UnfinishedError: the table is throttled",
+        "2026-11-25T10:00:00.000Z  tried 3 times, request request-2",
+        "  s3://b/1",
+        "  s3://b/2",
+        "  EventAgeExceeded",
+        "at an unknown time  none of Lambda's messages, request request-3",
+        r"  no message of Lambda's: [red]\x1b[2J",
+        "2026-11-25T10:00:00.000Z  tried 3 times, request request-4",
+        "  an event without objects",
+        "  UnfinishedError: the table is throttled",
+        "There are more: ask for them with --limit.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ NAMES = {"Bucket": "b", "Table": "t", "Function": "f", "LogGroup": "l", "Failure
 
 def stack(status: str, **outputs: str) -> Stack:
     described = {
+        "StackName": "mine",
         "StackStatus": status,
         "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
         "Parameters": [{"ParameterKey": "Memory", "ParameterValue": "512"}],
@@ -44,3 +45,15 @@ def test_a_stack_that_lacks_a_resource_says_what_to_do(status: str, words: str):
     outputs = {name: value for name, value in NAMES.items() if name != "FailureQueue"}
     with pytest.raises(StackError, match=words):
         stack(status, **outputs).find()
+
+
+def test_a_stack_of_a_group_is_brought_up_to_date_under_the_groups_names():
+    described = {
+        "StackName": "object-detection-g1",
+        "StackStatus": "CREATE_COMPLETE",
+        "Outputs": [{"OutputKey": "Bucket", "OutputValue": "image-bucket-g1"}],
+        "Parameters": [{"ParameterKey": "BucketName", "ParameterValue": "image-bucket-g1"}],
+    }
+    client = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [described]})  # noqa: N803
+    with pytest.raises(StackError, match="without its function: finish it with lookout stack up --group g1"):
+        Stack(SimpleNamespace(cloudformation=client), "object-detection-g1").find()

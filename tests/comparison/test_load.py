@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from helpers.tiny import make_pictures
-from lookout.comparison.load import Task, closed_loop, in_turns, open_loop, poisson
+from lookout.comparison.load import Load, Task, closed_loop, in_turns, open_loop, poisson
 from lookout.errors import ExecutionError, UnreachableError
 from lookout.executions.protocol import Answer
 
@@ -118,6 +118,23 @@ def test_so_many_clients_send_at_once_and_no_more(pictures: list[Path]):
     tasks = [Task(Execution("local", count), pictures[0])] * 16
     assert len(list(closed_loop(tasks, concurrency=4))) == 16
     assert max(most) == 4
+
+
+@pytest.mark.parametrize(
+    ("load", "in_turn", "scheduled"),
+    [(Load(), True, False), (Load(concurrency=3), False, False), (Load(rate_per_s=1e4), False, True)],
+)
+def test_a_load_gives_each_execution_the_machine_unless_images_come_one_by_one(
+    load: Load, in_turn: bool, scheduled: bool, tmp_path: Path
+):
+    paths = sorted(make_pictures(tmp_path / "pictures", 6).iterdir())
+    samples = list(load.samples([Execution("one"), Execution("other")], paths))
+    assert Counter((sample.execution, sample.image) for sample in samples) == {
+        (name, str(path)): 1 for name in ("one", "other") for path in paths
+    }
+    names = [sample.execution for sample in samples]
+    assert (names == ["one"] * 6 + ["other"] * 6) == (not in_turn)
+    assert all((sample.scheduled is not None) == scheduled for sample in samples)
 
 
 def test_what_fails_is_a_sample_and_what_is_unreachable_ends_the_loop(pictures: list[Path]):

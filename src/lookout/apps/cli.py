@@ -18,6 +18,7 @@ from lookout.apps.send_command import send
 from lookout.apps.serve_commands import serve
 from lookout.apps.shape_command import shape
 from lookout.apps.stack_commands import stack
+from lookout.apps.stack_watching import failures, invoke, logs, status
 
 
 @click.group(cls=console.Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -36,3 +37,8 @@ main.add_command(emulator)
 main.add_command(stack)
 main.add_command(models)
 main.add_command(shape)
+
+stack.add_command(status)
+stack.add_command(logs)
+stack.add_command(invoke)
+stack.add_command(failures)

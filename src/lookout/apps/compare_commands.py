@@ -48,6 +48,16 @@ if TYPE_CHECKING:
         "and its Mbit/s up and down.  [default: loopback, as fast as it is]"
     ),
 )
+@click.option(
+    "--concurrency", type=click.IntRange(1, 256), default=1, show_default=True, help="Images under way at once."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="R",
+    help="In place of it, R images a second on average, whatever became of those before.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the order of images, and of their arrivals.")
 @options.memory
 @options.timeout
 @click.option(
@@ -70,16 +80,21 @@ def compare(
 
     \b
     Example: lookout compare photos/ --model yolov3-tiny.cfg
-             lookout compare photos/ --model yolov3-tiny.cfg --network 4g
+             lookout compare photos/ --model yolov3-tiny.cfg --network 4g --rate 2
     """
     from lookout.comparison.compare import Comparison
     from lookout.comparison.compare import compare as run_comparison
+    from lookout.comparison.load import Load
     from lookout.comparison.network import read_network
     from lookout.engines import choose
     from lookout.images import find
 
     executions = _execution_names(settings["executions"])
     _require_extras(executions, settings["cloud"])
+    if settings["rate"] and settings["concurrency"] != 1:
+        raise UsageError(
+            "--rate and --concurrency: images come at a rate or so many at a time; leave one of the two out"
+        )
     network = read_network(settings["network"]) if settings["network"] else None
     if network and settings["cloud"] == "aws":
         raise UsageError("--network: AWS is reached over the network that there is; leave one of the two out")
@@ -95,6 +110,7 @@ def compare(
         memory_mb=settings["memory"],
         timeout_s=settings["timeout"],
         network=network,
+        load=Load(settings["concurrency"], settings["rate"], settings["seed"]),
     )
     samples_path = (out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")) / "samples.jsonl"
     ending = Ending()

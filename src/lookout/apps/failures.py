@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
 from lookout.apps.console import printable, put
-from lookout.apps.tables import standard_output
 from lookout.cloud.account import aws_errors
 
 if TYPE_CHECKING:
@@ -71,29 +66,20 @@ def describe_retry(found: Found, retried: int, *, as_json: bool) -> str:
 
 
 def print_failures(found: Found) -> None:
-    """The table, one line a failure."""
-    table = Table("When", "Object", "Error", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("Tried", justify="right", no_wrap=True)
+    """Each failure in some lines: when and how often it was tried, its objects, and its error."""
     for failure in found.failures:
-        times = str(failure.invocations) if failure.condition else ""
-        table.add_row(*map(_cell, (failure.at, _objects(failure), _error(failure), times)))
-    console = standard_output()
-    with console.capture() as printed:
-        console.print(table)
-    put(printed.get().rstrip("\n"))
+        tried = f"tried {failure.invocations} times" if failure.condition else "none of Lambda's messages"
+        put(printable(f"{failure.at or 'at an unknown time'}  {tried}, request {failure.request_id or 'unknown'}"))
+        for line in (*_objects(failure), _error(failure)):
+            put(printable(f"  {line}"))
     if found.more:
         put("There are more: ask for them with --limit.")
 
 
-def _cell(text: str) -> Text:
-    """Text of somebody else's, which is no markup."""
-    return Text(printable(text))
-
-
-def _objects(failure: Failure) -> str:
-    if not failure.objects:
-        return "" if failure.condition is None else "an event without objects"
-    return ", ".join(f"s3://{bucket}/{key}" for bucket, key in failure.objects)
+def _objects(failure: Failure) -> list[str]:
+    if failure.condition is not None and not failure.objects:
+        return ["an event without objects"]
+    return [f"s3://{bucket}/{key}" for bucket, key in failure.objects]
 
 
 def _error(failure: Failure) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
+from lookout.cloud.template import Names
 from lookout.core.detections import CONFIDENCE, IOU
 from lookout.core.selection import MAX_DETECTIONS
 from lookout.engines import NAMES as ENGINES
+from lookout.errors import UsageError
 from lookout.models.onnx_heads import ONNX_FAMILIES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -140,7 +143,47 @@ as_json = click.option("--json", "as_json", is_flag=True, help="For programs: JS
 api_key = click.option(
     "--api-key", envvar="LOOKOUT_API_KEY", help="The server's key; better in LOOKOUT_API_KEY, where nobody sees it."
 )
-stack_name = click.option("--name", default="lookout", show_default=True, help="The stack's name.")
+_names = together(
+    click.option("--name", metavar="NAME", help="The stack's name.  [default: lookout]"),
+    click.option(
+        "--group",
+        metavar="GROUP",
+        help="In place of it, the reference system's names for a group, such as image-bucket-GROUP.",
+    ),
+)
+
+
+def stack_names(command: Command) -> Command:
+    """``--name`` or ``--group``; the command takes ``names``, those of the stack and of all in it."""
+
+    @_names
+    @wraps(command)
+    def named(*arguments: Any, name: str | None, group: str | None, **settings: Any) -> Any:
+        if name is not None and group is not None:
+            raise UsageError("--name and --group both name the stack: give one of them")
+        names = Names.of_group(group) if group is not None else Names.of("lookout" if name is None else name)
+        return command(*arguments, names=names, **settings)
+
+    return cast(Command, named)
+
+
+def stack_name(command: Command) -> Command:
+    """``--name`` or ``--group``; the command takes ``name``, the stack's."""
+
+    @stack_names
+    @wraps(command)
+    def named(*arguments: Any, names: Names, **settings: Any) -> Any:
+        return command(*arguments, name=names.stack, **settings)
+
+    return cast(Command, named)
+
+
+prices = click.option(
+    "--prices",
+    "prices_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A JSON or TOML file with prices in place of ours, each by its name.",
+)
 yes = click.option("--yes", is_flag=True, help="Don't ask.")
 memory = click.option(
     "--memory",

@@ -23,7 +23,7 @@ from lookout.comparison.journal import Identity, Journal
 from lookout.comparison.load import take_sample
 from lookout.comparison.samples import Sample, objects_json
 from lookout.comparison.tally import Tally
-from lookout.errors import LookoutError, UnreachableError
+from lookout.errors import HOPELESS, LookoutError
 from lookout.executions.protocol import Answer, Earlier
 
 DetectNoted = Callable[[bytes, str, Callable[[str], None], Earlier | None], Answer]
@@ -58,7 +58,7 @@ class Sender:
     detect_noted: DetectNoted | None = None
 
     def send(self, path: Path) -> Sent:
-        """One image. Raises ``UnreachableError`` and ``OutputError``; any other error is the sample's."""
+        """One image. Raises the ``HOPELESS`` and ``OutputError``; any other error is the sample's."""
         kept: list[bytes] = []  # a pipe can't be read again
 
         def read(path: Path) -> bytes:
@@ -150,7 +150,7 @@ class Reception:
         if self.as_json:
             self.progress.say(json.dumps(sample_document(sample)))
         elif sample.error is None:
-            self.progress.say(_line(sample))
+            self.progress.say(sample_line(sample))
         if sample.error is not None:
             self.progress.say(failure_line(sample.image, sample.error), error=True)
         if self.table:
@@ -166,7 +166,7 @@ class End:
 
     seconds: float
     interrupted: bool = False
-    error: UnreachableError | None = None
+    error: LookoutError | None = None
 
 
 def run(
@@ -180,13 +180,13 @@ def run(
     """Send images, at most so many at once, and take what comes back in their order."""
     start = clock()
     try:
-        with closing(in_order(sender.send, paths, concurrency, UnreachableError)) as stream, reception.progress:
+        with closing(in_order(sender.send, paths, concurrency, HOPELESS)) as stream, reception.progress:
             for sent in stream:
                 with ending.held():
                     reception.take(sent)
     except KeyboardInterrupt:
         return End(clock() - start, interrupted=True)
-    except UnreachableError as error:
+    except HOPELESS as error:
         return End(clock() - start, error=error)
     return End(clock() - start)
 
@@ -208,7 +208,8 @@ def sample_document(sample: Sample) -> dict[str, Any]:
     return document if upload_ms is None else {**document, "transfer_time": round(upload_ms, 3)}
 
 
-def _line(sample: Sample) -> str:
+def sample_line(sample: Sample) -> str:
+    """A sample, for people."""
     answer = sample.answer
     if answer is None:
         return failure_line(sample.image, sample.error)

@@ -1,17 +1,25 @@
-"""The commands about what is deployed: ``lookout stack up``, ``failures`` and ``down``."""
+"""The commands that make, change and delete a stack: ``lookout stack plan``, ``up`` and ``down``."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lookout.apps import console, opening, options
-from lookout.errors import UsageError
+from lookout.apps import console, options, stack_settings
+from lookout.apps.ending import Ending
+from lookout.apps.stack_telling import Telling, place_of, print_plan, print_removal
+from lookout.errors import StackError
 
 if TYPE_CHECKING:
     from lookout.cloud.account import Account
+    from lookout.cloud.deploying import Deploying, Outcome
+    from lookout.cloud.stack_state import StackState
+    from lookout.cloud.template import Names
 
 
 @click.group()
@@ -23,144 +31,151 @@ def stack() -> None:
 
 
 @stack.command()
-@options.stack_name
+@options.stack_names
+@stack_settings.deployed
 @click.option(
-    "--model",
-    envvar="LOOKOUT_MODEL",
-    metavar="M",
-    help="As of lookout detect; needed on the emulator. On AWS it is in the image, and named for send --shrink alone.",
+    "--images-per-month", type=click.IntRange(min=0), metavar="N", help="Estimate what so many images would cost."
 )
-@options.labels
-@options.head
-@options.offline
-@options.engine
-@options.confidence
-@options.iou
-@options.memory
-@options.timeout
-@click.option("--image-uri", help="On AWS: the function's container image, which holds its model in /opt/model.")
+@options.prices
+@options.as_json
+def plan(names: Names, images_per_month: int | None, prices_file: Path | None, *, as_json: bool, **chosen: Any) -> None:
+    """Show what lookout stack up would do, and do nothing.
+
+    \b
+    Example: lookout stack plan --model yolov3-tiny --memory 1024 --images-per-month 10000
+    """
+    console.require("cloud", "lookout stack", "boto3")
+    from lookout.apps.money import load_prices
+    from lookout.apps.month import describe_month, expect
+    from lookout.cloud.planning import plan as make_plan
+
+    prices = load_prices(prices_file)
+
+    account, state = _account(), None
+    state = _state(account, names)
+    wanted = stack_settings.gather(account, names, state, chosen)
+    place = place_of(account)
+    with _interruptible():
+        made = make_plan(account, wanted.foreseen(account, state), in_phases=wanted.packaging is not None)
+        month = None
+        if images_per_month is not None:
+            month = expect(account, wanted.settings, state, images_per_month, prices)
+    if as_json:
+        document = {"stack": names.stack, "place": place, **made.to_json()}
+        console.put(json.dumps({**document, **({"month": month.to_json()} if month else {})}))
+    else:
+        print_plan(made, names.stack, place)
+        if month:
+            console.put("\n".join(["", *describe_month(month)]))
+
+
+@stack.command()
+@options.stack_names
+@stack_settings.deployed
+@options.as_json
 @options.yes
-def up(name: str, image_uri: str | None, *, yes: bool, **settings: Any) -> None:
+def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
     """Make the stack, or bring it to these settings.
 
-    That is a bucket, a function, a table, a log group, a queue for failures and a role, by CloudFormation.
+    That is a bucket, a function, a table, a log group, a queue for failures and a role, by CloudFormation. It asks
+    before it makes the first of them, and before it deletes anything that holds images or results.
 
     \b
     Example: lookout stack up --model yolov3-tiny.cfg --memory 1024
     """
     console.require("cloud", "lookout stack", "boto3")
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.stack import Stack
-    from lookout.cloud.template import Code, Names, StackSettings
-    from lookout.engines import choose
+    from lookout.apps.before_making import look_before, refuse_bad_keys
+    from lookout.cloud.deploying import Deploying
 
-    names = Names.of(name)
-    account = account_of_environment()
-    image, model_folder, described = _function_code(account, image_uri, settings)
-    wanted = StackSettings(
-        names=names,
-        code=Code(image_uri=image),
-        model_folder=model_folder,
-        # On AWS the engine is in the image, whatever is installed here.
-        engine=choose(settings["engine"]) if account.emulated else settings["engine"] or "onnxruntime",
-        confidence=settings["confidence"],
-        iou=settings["iou"],
-        memory_mb=settings["memory"],
-        timeout_s=settings["timeout"],
-        input=described,
-    )
-    _confirm(f"Make or change the stack {name} in {_place(account)}?", yes=yes)
-    deployment = Stack(account, names.stack).up(wanted)
-    console.put(f"{name} is up in {_place(account)}.")
-    console.put(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")
+    account = _account()
+    with _interruptible(), Telling(yes=yes) as telling:
+        refuse_bad_keys(account, telling.say)
+        place, state = place_of(account), _state(account, names)
+        wanted = stack_settings.gather(account, names, state, chosen)
+        telling.say(f"Stack {names.stack} in {place}")
+        look_before(account, wanted, state, telling.say)
+        deploying = Deploying(account, wanted.settings, telling.dialogue(), place=place)
+        with _told_of_interruption(deploying, telling):
+            outcome = deploying.run(wanted.provider(account, telling.say))
+    _show_deployed(account, names, outcome, place, as_json=as_json)
 
 
 @stack.command()
-@options.stack_name
+@options.stack_names
+@options.as_json
 @options.yes
-def down(name: str, *, yes: bool) -> None:
-    """Delete the stack, with all its images and results.
+def down(names: Names, *, as_json: bool, yes: bool) -> None:
+    """Delete the stack with all it holds, and say what stays.
+
+    It ends with status 1 where anything of the stack stays, and says what and why.
 
     \b
     Example: lookout stack down
     """
     console.require("cloud", "lookout stack", "boto3")
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.stack import Stack
+    from lookout.cloud.removing import Removing
 
-    account = account_of_environment()
-    deployed = Stack(account, name)
-    if not deployed.exists():
-        console.put(f"There is no stack {name} in {_place(account)}.")
-        return
-    _confirm(f"Delete the stack {name} with all its images and results in {_place(account)}?", yes=yes)
-    deployed.down()
-    console.put(f"{name} is gone from {_place(account)}.")
-
-
-@stack.command()
-@options.stack_name
-@click.option("--retry", is_flag=True, help="Send the events to the function again, and take them out of the queue.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="The most to list, or to send again.",
-)
-@options.as_json
-def failures(name: str, *, retry: bool, limit: int, as_json: bool) -> None:
-    """List what the function failed at, or send it again.
-
-    Failures are in a queue of the stack's, where Lambda puts an event that failed three times, and stay for 14 days.
-    An image that can't be read is none of them: it has its reason in the table.
-
-    \b
-    Example: lookout stack failures --retry
-    """
-    console.require("cloud", "lookout stack", "boto3")
-    from lookout.apps import failures as shown
-    from lookout.cloud.account import account_of_environment
-    from lookout.cloud.failures import FailureQueue
-    from lookout.cloud.stack import Stack
-
-    account = account_of_environment()
-    deployment = Stack(account, name).find()
-    queue = FailureQueue(account.queues, deployment.failure_queue)
-    found = shown.look(queue, limit)
-    if retry:
-        retried = shown.retry(found, queue, account.functions, deployment.function)
-        console.put(shown.describe_retry(found, retried, as_json=as_json))
-    elif as_json:
-        console.put(json.dumps(found.to_json()))
-    elif found.failures:
-        shown.print_failures(found)
+    account = _account()
+    place = place_of(account)
+    with _interruptible(), Telling(yes=yes) as telling:
+        try:
+            removal = Removing(account, names, telling.dialogue(), place=place).run()
+        except KeyboardInterrupt:
+            telling.say(f"The deletion of {names.stack} is not finished: run lookout stack down again to finish it.")
+            raise
+    if as_json:
+        console.put(json.dumps({"stack": names.stack, "place": place, **removal.to_json()}))
     else:
-        console.put(f"The failure queue of {name} is empty.")
+        print_removal(removal, names.stack, place)
+    if not removal.is_complete:
+        raise StackError(f"something of {names.stack} stays: remove the reason, and run lookout stack down again")
 
 
-def _function_code(account: Account, image_uri: str | None, settings: dict[str, Any]) -> tuple[str, str, str]:
-    """The function's image, where its model is, and what that looks at; empty where nobody knows."""
-    from lookout.cloud.stack import EMULATED_IMAGE, IMAGE_MODEL_FOLDER
+def _account() -> Account:
+    from lookout.cloud.account import account_of_environment
 
-    if account.emulated:
-        if settings["model"] is None:
-            raise UsageError("on the emulator the function takes its model from this machine: name one with --model")
-        model = opening.take_model(settings)
-        return EMULATED_IMAGE, str(model.folder), model.input_format.described()
-    if image_uri is None:
-        raise UsageError("on AWS the function runs from a container image: name one with --image-uri")
-    described = opening.take_model(settings).input_format.described() if settings["model"] else ""
-    return image_uri, IMAGE_MODEL_FOLDER, described
+    return account_of_environment()
 
 
-def _place(account: Account) -> str:
-    if account.emulated:
-        return f"the emulator at {account.address}"
-    return f"AWS account {account.account_id()}, {account.region}"
+def _state(account: Account, names: Names) -> StackState | None:
+    from lookout.cloud.stack_state import look
+
+    return look(account, names.stack)
 
 
-def _confirm(question: str, *, yes: bool) -> None:
-    if not yes:
-        click.confirm(question, abort=True)
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end it as Ctrl-C does, with what goes on said and nothing left behind."""
+    ending = Ending()
+    ending.listen()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if ending.status in (None, console.INTERRUPTED):
+            raise
+        raise click.exceptions.Exit(ending.status) from None
+
+
+@contextmanager
+def _told_of_interruption(deploying: Deploying, telling: Telling) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        telling.say(deploying.interrupted())
+        raise
+
+
+def _show_deployed(account: Account, names: Names, outcome: Outcome, place: str, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from lookout.cloud.stack import Stack
+
+    deployment = Stack(account, names.stack).find()
+    if as_json:
+        changes = [change.to_json() for change in outcome.changes]
+        document = {"stack": names.stack, "place": place, "new": outcome.is_new, "changes": changes}
+        console.put(json.dumps({**document, **asdict(deployment)}))
+        return
+    done = "is up to date" if outcome.nothing_done else "is up"
+    console.put(f"{names.stack} {done} in {place}{': nothing was changed' if outcome.nothing_done else ''}.")
+    console.put(f"An image put into s3://{deployment.bucket} is detected into the table {deployment.table}.")

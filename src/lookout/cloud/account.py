@@ -13,22 +13,39 @@ import boto3
 import botocore.session
 import urllib3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    SSOError,
+    TokenRetrievalError,
+)
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from lookout.errors import CloudError, UnreachableError
+from lookout.errors import CloudError, ExpiredCredentialsError, UnreachableError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 
 # What AWS's own addresses end in.
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+# What the services call credentials whose time is over.
+# What AWS's services call it that somebody may not do something; S3 answers a question without a body by the number.
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +102,39 @@ class Account:
         return self.session.client("logs", endpoint_url=self.endpoint, config=self._config)
 
     @property
+    def images(self) -> ECRClient:
+        """Where the container images of functions are kept."""
+        return self.session.client("ecr", endpoint_url=self.endpoint, config=self._config)
+
+    @property
     def queues(self) -> SQSClient:
         """Where events go that the function could not deal with."""
         return self.session.client("sqs", endpoint_url=self.endpoint, config=self._config)
 
+    @property
+    def iam(self) -> IAMClient:
+        """Who may do what."""
+        return self.session.client("iam", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def sts(self) -> STSClient:
+        """Who asks."""
+        return self.session.client("sts", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def cloudwatch(self) -> CloudWatchClient:
+        """Alarms, and what services count of themselves."""
+        return self.session.client("cloudwatch", endpoint_url=self.endpoint, config=self._config)
+
+    @property
+    def tagged(self) -> ResourceGroupsTaggingAPIClient:
+        """What finds resources by their tags, whichever service they are of."""
+        return self.session.client("resourcegroupstaggingapi", endpoint_url=self.endpoint, config=self._config)
+
     def account_id(self) -> str:
         """The account's number. Raises ``CloudError`` where the keys are not good."""
         with aws_errors("asking who these credentials belong to"):
-            client = self.session.client("sts", endpoint_url=self.endpoint, config=self._config)
-            return client.get_caller_identity()["Account"]
+            return self.sts.get_caller_identity()["Account"]
 
     @property
     def _config(self) -> Config:
@@ -169,14 +210,19 @@ def describe_emulator(endpoint: str) -> dict[str, Any] | None:
 def aws_errors(doing: str) -> Iterator[None]:
     """Errors of AWS's library become ours, with what was being done.
 
-    ``UnreachableError`` where nobody answers, ``CloudError`` for all else.
+    ``UnreachableError`` where nobody answers, ``ExpiredCredentialsError`` where the credentials' time is over,
+    ``CloudError`` for all else.
     """
     try:
         yield
     except (AwsConnectionError, HTTPClientError) as error:
         raise UnreachableError(f"{doing}: the cloud does not answer ({error})") from error
     except ClientError as error:
+        if error_code(error) in _EXPIRED:
+            raise _expired(doing) from error
         raise CloudError(f"{doing}: {error.response.get('Error', {}).get('Message') or error}") from error
+    except (SSOError, TokenRetrievalError, CredentialRetrievalError) as error:
+        raise _expired(doing) from error
     except BotoCoreError as error:
         raise CloudError(f"{doing}: {error}") from error
 
@@ -185,4 +231,20 @@ def missing(resource: str) -> UnreachableError:
     """One of a stack's resources is not there, though the stack is; ``resource`` says what and which."""
     return UnreachableError(
         f"there is no {resource}, though its stack is there: make it anew with lookout stack down and up"
+    )
+
+
+def error_code(error: ClientError) -> str:
+    """What AWS calls an error, such as ``AccessDenied``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def was_denied(error: CloudError) -> bool:
+    """Whether AWS did not let it be asked: an account may let stacks be made by who can't look at each service."""
+    return isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in DENIED
+
+
+def _expired(doing: str) -> ExpiredCredentialsError:
+    return ExpiredCredentialsError(
+        f"{doing}: the credentials have expired, or can't be had any more: renew them, and run the same command again"
     )

@@ -4,8 +4,8 @@
 
     image-url   S   key: https://<bucket>.s3.amazonaws.com/<URL-quoted key>
     <label>     N   one attribute a label found: its highest confidence
-    lookout     M   status (done | failed), error, objects, model, engine, timings, request id, sequencer, and of the
-                    object its version_id, its etag, and its key where image-url could not hold it
+    lookout     M   status (done | failed), error, error_kind, objects, model, engine, timings, request id, sequencer,
+                    and of the object its version_id, its etag, and its key where image-url could not hold it
     lookout-expires N   where results are not kept for ever: when DynamoDB may delete the item (seconds since 1970)
 
 Values are plain Python here; DynamoDB's own notation is put on and taken off at its client. boto3, which does that, is

@@ -17,7 +17,7 @@ STACK_TAG = "lookout:stack"
 
 # What the template's Name allows, for its reasons.
 _NAME = re.compile(r"(?=.{2,30}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_GROUP_PREFIX = "object-detection-"
+GROUP_PREFIX = "object-detection-"
 _GROUP = re.compile(r"(?=.{1,13}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -54,9 +54,9 @@ class Names:
                 "the first and last no hyphen"
             )
         return Names(
-            stack=f"{_GROUP_PREFIX}{group}",
+            stack=f"{GROUP_PREFIX}{group}",
             bucket=f"image-bucket-{group}",
-            table=f"{_GROUP_PREFIX}{group}",
+            table=f"{GROUP_PREFIX}{group}",
             function="object-detection",
             repository="object-detection-lambda",
         )

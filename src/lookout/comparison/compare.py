@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lookout.cloud.reports import Invocation
-from lookout.comparison.load import closed_loop, in_turns
+from lookout.comparison.load import ONE_AT_A_TIME, Load
 from lookout.comparison.machine import describe_machine
 from lookout.comparison.network import Network
 from lookout.comparison.processes import Process, Processes, child_environment
@@ -38,7 +38,7 @@ class Comparison:
 
     ``cloud``: the emulator, started for this run, or the AWS account of the environment, where the stack
     ``stack`` is up already (its own model, memory and thresholds then hold). ``network``: between here and what is
-    started for this run; None is loopback.
+    started for this run; None is loopback. ``load``: how the images come.
     """
 
     paths: tuple[Path, ...]
@@ -52,6 +52,7 @@ class Comparison:
     memory_mb: int = 512
     timeout_s: int = 15
     network: Network | None = None
+    load: Load = ONE_AT_A_TIME
 
 
 def compare(comparison: Comparison, samples_path: Path, notify: Callable[[str | Sample], None]) -> Report:
@@ -72,6 +73,7 @@ def compare(comparison: Comparison, samples_path: Path, notify: Callable[[str | 
         emulated=cloud is not None and cloud.emulated,
         machine=machine,
         network=comparison.network,
+        load=comparison.load,
         warnings=warnings,
     )
 
@@ -148,7 +150,7 @@ def _measure(
     warnings: list[str] = []
     since, patience_s = time.time(), 2.0  # of who interrupts, little
     try:
-        for sample in closed_loop(in_turns(executions, comparison.paths)):
+        for sample in comparison.load.samples(executions, comparison.paths):
             notify(sample)
             samples.append(sample)
             if not _is_offloaded(sample):  # of those Lambda has something to say first
@@ -186,5 +188,6 @@ def _description(comparison: Comparison) -> dict[str, Any]:
         "iou": comparison.iou,
         "executions": list(comparison.executions),
         "images": len(comparison.paths),
+        "load": dataclasses.asdict(comparison.load),
         "network": dataclasses.asdict(comparison.network) if comparison.network else None,
     }

@@ -25,11 +25,11 @@ _LONGEST_WAIT_S = 1.0
 
 
 def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], concurrency: int, ends: type[Exception]
+    work: Callable[[Item], Result], items: Iterable[Item], concurrency: int, ends: tuple[type[Exception], ...]
 ) -> Generator[Result, None, None]:
     """``work(item)`` of each, in the order of the items.
 
-    An error of the kind ``ends`` ends it: nothing more is begun, what is under way is waited for and given, and the
+    An error of the kinds ``ends`` ends it: nothing more is begun, what is under way is waited for and given, and the
     error raised. Any other error is raised at once. Close it where not all results are taken.
     """
     waiting: SimpleQueue[tuple[Future[Result], Item] | None] = SimpleQueue()
@@ -78,7 +78,7 @@ def _fill(
     return bool(window)
 
 
-def _under_way(window: deque[Future[Result]], ends: type[Exception]) -> Iterator[Result]:
+def _under_way(window: deque[Future[Result]], ends: tuple[type[Exception], ...]) -> Iterator[Result]:
     """The results behind the first, of what was begun; more errors of the same kind add nothing to it."""
     for future in list(window)[1:]:
         if not future.cancel():

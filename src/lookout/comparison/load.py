@@ -20,13 +20,50 @@ from typing import TypeVar
 from lookout import images
 from lookout.comparison.in_order import in_order
 from lookout.comparison.samples import Sample
-from lookout.errors import LookoutError, UnreachableError
+from lookout.errors import HOPELESS, LookoutError
 from lookout.executions.protocol import Answer, Execution
 
 Thing = TypeVar("Thing")
 
 # So many may be under way in an open loop. Beyond it an image waits here, and its time counts.
 MOST_UNDER_WAY = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How images come: ``concurrency`` of them at a time, or in an open loop ``rate_per_s``; shuffled by ``seed``.
+
+    One at a time, the executions take turns. Else each has the machine for itself: they would be in each other's way.
+    """
+
+    concurrency: int = 1
+    rate_per_s: float | None = None
+    seed: int = 1
+
+    def samples(self, executions: Sequence[Execution], paths: Sequence[Path]) -> Iterator[Sample]:
+        """Each image through each execution. Raises one of the ``HOPELESS``."""
+        if self.rate_per_s is None and self.concurrency == 1:
+            yield from closed_loop(in_turns(executions, paths, self.seed))
+            return
+        for execution in executions:
+            tasks = in_turns([execution], paths, self.seed)
+            if self.rate_per_s is None:
+                yield from closed_loop(tasks, self.concurrency)
+            else:
+                yield from open_loop(poisson(tasks, self.rate_per_s, self.seed))
+
+    def described(self) -> str:
+        """In words.
+
+        >>> Load(rate_per_s=12.5).described()
+        'Open loop, 12.5 images/s on average: each time counts from when its image was due.'
+        """
+        if self.rate_per_s is not None:
+            return f"Open loop, {self.rate_per_s:g} images/s on average: each time counts from when its image was due."
+        return "One image at a time." if self.concurrency == 1 else f"{self.concurrency} images at a time."
+
+
+ONE_AT_A_TIME = Load()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +97,7 @@ def closed_loop(
 ) -> Iterator[Sample]:
     """Samples in the tasks' order, at most ``concurrency`` at a time: the next starts when one has answered.
 
-    An image that fails is a sample too; only ``UnreachableError`` ends the loop, since the images that follow would
+    An image that fails is a sample too; only one of the ``HOPELESS`` ends the loop, since the images that follow would
     fare no better.
     """
 
@@ -70,7 +107,7 @@ def closed_loop(
     if concurrency == 1:
         yield from map(take, tasks)
         return
-    with closing(in_order(take, tasks, concurrency, UnreachableError)) as samples:
+    with closing(in_order(take, tasks, concurrency, HOPELESS)) as samples:
         yield from samples
 
 
@@ -90,7 +127,7 @@ def open_loop(
         sample = take_sample(task.execution.name, task.path, task.execution.detect, clock)
         return replace(sample, scheduled=scheduled_s)
 
-    with closing(in_order(take, tasks, under_way, UnreachableError)) as samples:
+    with closing(in_order(take, tasks, under_way, HOPELESS)) as samples:
         yield from samples
 
 
@@ -101,11 +138,11 @@ def take_sample(
     clock: Callable[[], float] = time.time,
     read: Callable[[Path], bytes] = images.read,
 ) -> Sample:
-    """One image through ``detect``. Any error but ``UnreachableError`` is the sample's."""
+    """One image through ``detect``. Any error but the ``HOPELESS`` is the sample's."""
     started = clock()
     try:
         answer = detect(read(path), path.name)
-    except UnreachableError:
+    except HOPELESS:
         raise
     except LookoutError as error:  # the boundary: here an error becomes a row
         return replace(Sample.failed(execution, str(path), started, error), ended=clock())

@@ -19,7 +19,7 @@ from lookout.core.detections import Detection
 from lookout.errors import ExecutionError, LookoutError, UsageError
 from lookout.executions.protocol import Answer
 
-FORMAT = 1
+FORMAT = 2
 
 # The executions whose images a function works on, which reports of each.
 OFFLOADED = ("remote", "direct")
@@ -76,6 +76,8 @@ class Sample:
             "execution": self.execution,
             "image": self.image,
             "started": round(self.started, 6),
+            "scheduled": None if self.scheduled is None else round(self.scheduled, 6),
+            "latency_ms": self.latency_ms,
         }
         if self.answer is None:
             return {**document, "error": self.error, "error_kind": self.error_kind}

@@ -41,7 +41,7 @@ RECOGNITION_PATH = "/_lookout"
 # The names of this machine that clients use.
 _HOSTS = {"127.0.0.1", "localhost", "::1"}
 
-_SERVICES = "s3,dynamodb,lambda,cloudformation,logs,sqs,iam,sts,ecr,monitoring"
+_SERVICES = "s3,dynamodb,lambda,cloudformation,logs,sqs,iam,sts,ecr,monitoring,tagging"
 
 # Settings of other programs that would change what ministack does: AWS's own may hold real keys.
 _FOREIGN_PREFIXES = ("AWS_", "MINISTACK_", "LOCALSTACK_", "LAMBDA_", "S3_", "DOCKER_")

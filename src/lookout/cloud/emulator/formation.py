@@ -1,4 +1,8 @@
-"""What ministack's CloudFormation lacks: reserved concurrency of functions, and an end of what was cut off."""
+"""What ministack's CloudFormation lacks.
+
+Reserved concurrency of functions; an end of what was cut off; and what a change set must know: which resources a
+condition leaves out, and what makes a bucket anew.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,10 @@ _RESERVED = "ReservedConcurrentExecutions"
 def complete_formation() -> None:
     """Change ministack so, before it has loaded what it held."""
     from ministack import app
+    from ministack.services.cloudformation import changesets, stacks
 
+    changesets._resolve_props_for_diff = _with_conditions(changesets._resolve_props_for_diff)
+    stacks._property_recreation = _knowing_buckets(stacks._property_recreation)
     _reserve_for_functions()
     app._load_persisted_state = _then_end_operations(app._load_persisted_state)
 
@@ -82,3 +89,33 @@ def _reserve(function: str, reserved: int | None, *, lift: bool) -> None:
         lambda_svc._put_function_concurrency(function, {_RESERVED: reserved})
     elif lift:
         lambda_svc._delete_function_concurrency(function)
+
+
+def _with_conditions(resolve: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A change set's resources without those whose condition does not hold: they are not there, or will not be."""
+    from ministack.services.cloudformation.engine import _evaluate_conditions
+
+    def resolved(template: dict[str, Any], parameters: dict[str, Any], *of_stack: str) -> dict[str, Any]:
+        document = resolve(template, parameters, *of_stack)
+        conditions = _evaluate_conditions(template, parameters) if template else {}
+        there = {
+            name: resource
+            for name, resource in document.get("Resources", {}).items()
+            if conditions.get(resource.get("Condition"), True)
+        }
+        return {**document, "Resources": there}
+
+    return resolved
+
+
+# Of these types, the properties with which a resource must be made anew.
+_ANEW = {"AWS::S3::Bucket": {"BucketName"}, "AWS::S3::BucketPolicy": {"Bucket"}}
+
+
+def _knowing_buckets(recreation: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    def told(kind: str, name: str) -> str:
+        if kind in _ANEW:
+            return "Always" if name in _ANEW[kind] else "Never"
+        return recreation(kind, name)
+
+    return told

@@ -91,9 +91,11 @@ class MinistackFunctions:
             with _shown_as_running(config, event.request_id):
                 invocation = self._runner.invoke(record, event.payload, event.request_id)
                 log, duration_ms = "\n".join(invocation.log_lines), round(invocation.duration_ms)
-                lambda_svc._emit_lambda_logs(
-                    record, event.request_id, log, invocation.error, duration_ms, log_source="rie"
-                )
+                if lambda_svc._get_func_record_for_ref(event.function)[0]:
+                    # Of a function that was deleted meanwhile the log group is gone, and must not come again.
+                    lambda_svc._emit_lambda_logs(
+                        record, event.request_id, log, invocation.error, duration_ms, log_source="rie"
+                    )
             if invocation.host_fault:
                 return Attempt(Verdict.FAULT)
             lambda_svc._emit_lambda_metrics(

@@ -4,8 +4,8 @@ An image's address stands for the installed package: whatever ``ImageUri`` says,
 Python, with the handler that ``ImageConfig.Command`` names. A zip with a Python runtime runs in it as well,
 from the zip's files.
 
-A zip whose function has ``LOOKOUT_EMULATOR_ISOLATED=1`` in its environment runs with these files, the standard library
-and AWS's runtime client alone. That shows whether a zip holds all that it needs; Lambda adds boto3.
+A zip whose function has ``LOOKOUT_EMULATOR_ISOLATED=1`` in its environment runs with these files, the standard library,
+AWS's runtime client and boto3 alone, as on Lambda. That shows whether a zip holds all that it needs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 ISOLATED = "LOOKOUT_EMULATOR_ISOLATED"
 
-_CLIENT = "awslambdaric"
+_ON_LAMBDA = ("awslambdaric", "boto3")
 
 # What zipfile raises for one that is damaged, encrypted, or packed in a way that it doesn't know.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError)
@@ -53,14 +53,16 @@ class Packages:
         return config["Handler"], self._unpacked(archive or b"")
 
     def client_folder(self, config: Mapping[str, Any], variables: Mapping[str, str]) -> Path | None:
-        """The folder that holds AWS's runtime client alone, for a function that is to find nothing else."""
+        """The folder that holds what Lambda adds to a zip, for a function that is to find nothing else."""
         if config.get("PackageType") == "Image" or variables.get(ISOLATED) != "1":
             return None
         folder = self._folder / "runtime-client"
         if not folder.is_dir():
             draft = self._draft()
-            for file in _top_level_files(_CLIENT, set()):
-                (draft / file.name).symlink_to(file)
+            seen: set[str] = set()
+            for distribution in _ON_LAMBDA:
+                for file in _top_level_files(distribution, seen):
+                    (draft / file.name).symlink_to(file)
             self._publish(draft, folder)
         return folder
 

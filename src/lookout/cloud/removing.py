@@ -1,0 +1,166 @@
+"""Deleting a stack with all that it holds: ``lookout stack down``.
+
+What CloudFormation deletes only when it is empty is emptied first. Who sends images meanwhile makes its deletion fail,
+once: then the bucket is closed, which is too late for regrets anyway. At the end it is looked for what stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from lookout.cloud.account import Account, aws_errors
+from lookout.cloud.contents import contents, listed
+from lookout.cloud.dialogue import Dialogue, at_rest
+from lookout.cloud.emptying import deny_uploads, empty
+from lookout.cloud.following import Follower
+from lookout.cloud.kept_clients import keeping
+from lookout.cloud.leftovers import Leftover, Search, find_leftovers
+from lookout.cloud.presence import Resource
+from lookout.cloud.stack_state import StackState
+from lookout.cloud.template import Names
+
+# How often a stack whose deletion fails is tried again.
+_ATTEMPTS = 3
+_BUCKET = "AWS::S3::Bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What came of a removal.
+
+    ``existed``: there was a stack. ``failure``: why it is there still, if it is. ``left``: what stays of it.
+    ``unknown`` is called as the stack's would be, and is not known to be Lookout's. ``unsearched``: what could not be
+    asked.
+    """
+
+    existed: bool
+    failure: str = ""
+    left: tuple[Leftover, ...] = ()
+    unknown: tuple[Leftover, ...] = ()
+    unsearched: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing of the stack stays."""
+        return not self.failure and not self.left
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "existed": self.existed,
+            "failure": self.failure or None,
+            "left": [leftover.to_json() for leftover in self.left],
+            "unknown": [leftover.to_json() for leftover in self.unknown],
+            "unsearched": list(self.unsearched),
+        }
+
+
+class Removing:
+    """A stack on its way out. ``place`` says in words where it is."""
+
+    def __init__(
+        self,
+        account: Account,
+        names: Names,
+        dialogue: Dialogue | None = None,
+        *,
+        place: str = "",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._account = keeping(account)
+        self._names = names
+        self._dialogue = dialogue or Dialogue()
+        self._place = f" in {place}" if place else ""
+        self._sleep = sleep
+        # What was, or is, the stack's, with why it may stay.
+        self._known: dict[Resource, str] = {}
+
+    def run(self) -> Removal:
+        """Delete the stack, if there is one, and look for what stays. Raises ``CloudError``."""
+        state = at_rest(self._account, self._names.stack, self._dialogue, self._sleep)
+        failure = ""
+        if state is not None:
+            self._ask(state)
+            failure = self.delete(state)
+        search = self._search()
+        if not failure and self._delete_logs(search.leftovers):
+            search = self._search()
+        return Removal(
+            existed=state is not None,
+            failure=failure,
+            left=tuple(leftover for leftover in search.leftovers if leftover.is_stacks),
+            unknown=tuple(leftover for leftover in search.leftovers if not leftover.is_stacks),
+            unsearched=search.unsearched,
+        )
+
+    def delete(self, state: StackState) -> str:
+        """Empty and delete a stack; why that failed, empty where it did not. Raises ``CloudError``."""
+        follower = Follower(self._account, state.id, self._dialogue.tell, self._sleep)
+        follower.mark()
+        for attempt in range(_ATTEMPTS):
+            held = resources_of(self._account, state.id)
+            self._known.update(dict.fromkeys(held, ""))
+            for resource in held:
+                if attempt and resource.kind == _BUCKET:
+                    deny_uploads(self._account, resource)
+                empty(self._account, resource, self._dialogue.say)
+            with aws_errors(f"deleting the stack {state.name}"):
+                self._account.cloudformation.delete_stack(StackName=state.id, ClientRequestToken=uuid4().hex)
+            ended = follower.to_rest()
+            if ended is None or ended.status == "DELETE_COMPLETE":
+                return ""
+            state = ended
+            if attempt + 1 < _ATTEMPTS:
+                self._dialogue.say(f"The deletion of {state.name} failed: trying once more ...")
+        return self._failure(follower, state)
+
+    def _search(self) -> Search:
+        return find_leftovers(self._account, self._names, self._known, self._sleep)
+
+    def _delete_logs(self, leftovers: Iterable[Leftover]) -> bool:
+        """Delete log groups that came again; whether there were any.
+
+        A function that was at work while it was deleted writes its last lines to a new one, if its role may make one.
+        """
+        names = [
+            leftover.resource.name
+            for leftover in leftovers
+            if leftover.is_stacks and leftover.resource.kind == "AWS::Logs::LogGroup"
+        ]
+        for name in names:
+            with aws_errors(f"deleting the log group {name}, which came again"):
+                self._account.logs.delete_log_group(logGroupName=name)
+        return bool(names)
+
+    def _failure(self, follower: Follower, ended: StackState) -> str:
+        """Why the last deletion failed; notes it beside each resource."""
+        reasons = {event.resource: event.reason for event in follower.events if event.failed and not event.of_stack}
+        for resource in self._known:
+            self._known[resource] = reasons.get(resource.id, "")
+        first = next((f"{resource}: {reason}" for resource, reason in reasons.items()), ended.reason)
+        return (
+            f"CloudFormation could not delete the stack {ended.name} ({ended.status}): {first or 'it does not say why'}"
+        )
+
+    def _ask(self, state: StackState) -> None:
+        resources = resources_of(self._account, state.id)
+        if resources:
+            held = [one.described() for one in contents(self._account, resources)]
+            goes = f"with {listed(held)}" if held else "which holds nothing"
+            self._dialogue.ask(f"Delete the stack {state.name}{self._place}, {goes}?")
+
+
+def resources_of(account: Account, stack_id: str) -> tuple[Resource, ...]:
+    """What a stack holds, by CloudFormation's list. Raises ``CloudError``."""
+    with aws_errors(f"listing what is in the stack {stack_id}"):
+        pages = account.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+        return tuple(
+            Resource(entry["LogicalResourceId"], entry["ResourceType"], entry["PhysicalResourceId"])
+            for page in pages
+            for entry in page["StackResourceSummaries"]
+            if entry.get("PhysicalResourceId") and entry["ResourceStatus"] != "DELETE_COMPLETE"
+        )

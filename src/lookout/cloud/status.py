@@ -1,0 +1,116 @@
+"""How a stack is: what it consists of, and whether that is really there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from lookout.cloud.account import Account, aws_errors
+from lookout.cloud.resources import MISSING, StackResource, look_at_resource
+from lookout.cloud.template import template_body
+from lookout.errors import StackError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+_WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+# It has what it had before the update that failed.
+_ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
+
+
+@dataclass(frozen=True, slots=True)
+class StackStatus:
+    """A stack: CloudFormation's word for its state, when it was made and changed, and what it consists of.
+
+    ``parameters`` are the template's, as they were given; ``template_is_ours`` tells whether it was made from this very
+    Lookout's template.
+    """
+
+    name: str
+    state: str
+    reason: str
+    created: datetime
+    updated: datetime | None
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    resources: Sequence[StackResource]
+    template_is_ours: bool = True
+
+    def of_kind(self, kind: str) -> StackResource | None:
+        """Its resource of a kind that it has one of."""
+        return next((resource for resource in self.resources if resource.kind == kind), None)
+
+
+def look_at_stack(account: Account, name: str) -> StackStatus:
+    """How a stack is. Raises ``StackError`` where there is none."""
+    cloudformation = account.cloudformation
+    with aws_errors(f"looking at the stack {name}"):
+        described = _describe(cloudformation, name)
+        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+        summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+        resources = [
+            look_at_resource(account, summary)
+            for summary in summaries
+            if summary["ResourceStatus"] != "DELETE_COMPLETE"
+        ]
+        template = cloudformation.get_template(StackName=name)["TemplateBody"]
+    return StackStatus(
+        name=name,
+        state=described["StackStatus"],
+        reason=described.get("StackStatusReason", ""),
+        created=described["CreationTime"],
+        updated=described.get("LastUpdatedTime"),
+        parameters={entry["ParameterKey"]: entry["ParameterValue"] for entry in described.get("Parameters", [])},
+        outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
+        resources=resources,
+        template_is_ours=str(template).strip() == template_body().strip(),
+    )
+
+
+def troubles(status: StackStatus) -> tuple[str, ...]:
+    """What is not as it should be, each a sentence that says what to do; none for a stack that is whole."""
+    up, down = (f"lookout stack {command} --name {status.name}" for command in ("up", "down"))
+    told = []
+    if status.state.endswith("_IN_PROGRESS"):
+        told.append(f"CloudFormation is at work on it ({status.state}): look again when that is done")
+    elif status.state.startswith(("ROLLBACK_", "CREATE_FAILED", "DELETE_FAILED")):
+        told.append(f"it was not made, or not all deleted ({status.state}): {down}, then {up}")
+    elif status.state == _ROLLED_BACK:
+        told.append(
+            f"its last change failed, and it is as it was before: see the reason, and change it again with {up}"
+        )
+    elif status.state not in _WHOLE:
+        told.append(f"it is not whole ({status.state}): {up}, or {down}")
+    elif "Function" not in status.outputs:
+        told.append(f"it has no function yet: {up}")
+    told += [
+        f"{one.logical_id} {one.name}: {one.trouble}{_mending(one, up, down)}"
+        for one in status.resources
+        if one.trouble
+    ]
+    return tuple(told)
+
+
+def is_whole(status: StackStatus) -> bool:
+    """Whether all of it is there and works, with its last change or the one before."""
+    broken = any(one.trouble for one in status.resources)
+    return not broken and (status.state == _ROLLED_BACK or not troubles(status))
+
+
+def _mending(resource: StackResource, up: str, down: str) -> str:
+    """CloudFormation makes nothing anew that it made and that was deleted since."""
+    return f"; make all anew with {down}, then {up}" if resource.state == MISSING else ""
+
+
+def _describe(cloudformation: CloudFormationClient, name: str) -> StackTypeDef:
+    try:
+        return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            raise StackError(f"there is no stack {name}: make it with lookout stack up --name {name}") from error
+        raise
