@@ -58,6 +58,13 @@ def test_cpu_share(tmp_path: Path):
     assert ratio.startswith("ratio of the means: ")
 
 
+def test_shaping():
+    head, line, last = run("shaping.py", "--rtt", 5, "--mbit", 10, "--seconds", 0.05)
+    assert "round trip" in head
+    assert float(line.split()[4]) >= 5  # busy or not: never faster than what was asked for
+    assert last.startswith("within bounds: ")
+
+
 def test_overhead():
     pytest.importorskip("ministack", reason="the extra emulator is not installed")
     lines = run("overhead.py", "--images", 3)

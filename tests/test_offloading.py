@@ -222,6 +222,44 @@ def compare(pictures: Path, cfg: Path, out: Path, *more: str) -> tuple[str, ...]
     return ("compare", str(pictures), "--model", str(cfg), "--json", "--out", str(out), *THRESHOLD, *more)
 
 
+def test_a_comparison_over_a_slow_network_is_never_faster_than_it(
+    world: dict, cfg: Path, pictures: Path, tmp_path: Path
+):
+    few = ("--executions", "in-process,local,remote,direct", "--network", "60,100,100")
+    answer = run(*compare(pictures, cfg, tmp_path / "out", *few), **world)
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert report["network"] == {"name": "60,100,100", "rtt_ms": 60, "up_mbit_s": 100, "down_mbit_s": 100}
+    least_ms = {row["task"]: row["min"] for row in report["rows"] if row["unit"] == "ms" and row["n"]}
+    assert least_ms["In-process execution"] < 60 <= least_ms["Local execution"]
+    assert least_ms["Remote image upload"] >= 60
+    assert least_ms["Remote, end to end"] >= 120  # the upload, and one look at least
+    assert least_ms["Direct, end to end"] >= 60
+    assert report["agreement"]["identical"] == report["agreement"]["images"] > 0
+
+
+@pytest.mark.parametrize("more", [("--rate", "50"), ("--concurrency", "3")])
+def test_a_comparison_under_load_answers_each_image(
+    more: tuple[str, str], world: dict, cfg: Path, pictures: Path, tmp_path: Path
+):
+    answer = run(*compare(pictures, cfg, tmp_path / "out", "--executions", "local,direct", *more), **world)
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert report["agreement"] == {"images": 5, "identical": 5}
+    lines = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()[1:]]
+    assert all((line["scheduled"] is not None) == (more[0] == "--rate") for line in lines)
+
+
+def test_a_network_that_is_none_and_one_to_aws_are_refused(world: dict, cfg: Path, pictures: Path, tmp_path: Path):
+    for more, words in [
+        (("--network", "7g"), "'7g' is no network"),
+        (("--network", "4g", "--cloud", "aws"), "AWS is"),
+        (("--rate", "3", "--concurrency", "2"), "--rate and --concurrency"),
+    ]:
+        answer = run(*compare(pictures, cfg, tmp_path / "out", *more), **world)
+        assert (answer.returncode, words in answer.stderr) == (2, True), answer.stderr
+
+
 @needs_proc
 def test_compare_measures_all_executions_and_leaves_nothing(world: dict, cfg: Path, pictures: Path, tmp_path: Path):
     answer = run(*compare(pictures, cfg, tmp_path / "out", "--executions", "in-process,local,remote,direct"), **world)

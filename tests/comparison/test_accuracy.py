@@ -144,7 +144,7 @@ def test_times_are_those_of_the_answers():
 )
 def test_published_networks_are_as_good_as_they_are_known_to_be(network: str, figure: str, floor: float):
     import lookout
-    from lookout.comparison.load import closed_loop
+    from lookout.comparison.load import closed_loop, in_turns
     from lookout.executions.in_process import InProcessExecution
 
     annotations = Annotations.read(shared("coco", "instances.json"))
@@ -152,7 +152,7 @@ def test_published_networks_are_as_good_as_they_are_known_to_be(network: str, fi
     assert (len(images), missing) == (64, [])
     detector = lookout.load(shared("models", network), confidence=0.001, max_detections=100)
     detector.selection = dataclasses.replace(detector.selection, every_class=True)
-    answered = list(closed_loop([InProcessExecution(detector)], list(images)))
+    answered = list(closed_loop(in_turns([InProcessExecution(detector)], list(images))))
     ids = {str(path): image_id for path, image_id in images.items()}
     result = judge(annotations, ids, annotations.category_ids(detector.model.labels), answered, 100)
     assert result.unknown == ()

@@ -16,6 +16,7 @@ from lookout.apps.evaluate_commands import evaluate
 from lookout.apps.model_commands import models
 from lookout.apps.send_command import send
 from lookout.apps.serve_commands import serve
+from lookout.apps.shape_command import shape
 from lookout.apps.stack_commands import stack
 from lookout.apps.stack_watching import failures, invoke, logs, status
 
@@ -35,6 +36,7 @@ main.add_command(demo)
 main.add_command(emulator)
 main.add_command(stack)
 main.add_command(models)
+main.add_command(shape)
 
 stack.add_command(status)
 stack.add_command(logs)

@@ -40,6 +40,24 @@ if TYPE_CHECKING:
     help="An emulator started for this run, or the account that AWS's variables name.",
 )
 @click.option("--stack", default="lookout", show_default=True, help="The stack, on aws.")
+@click.option(
+    "--network",
+    metavar="NAME|RTT,UP,DOWN",
+    help=(
+        "The network between here and server or emulator: lan, wifi, 5g, 4g, 3g or satellite, or its round trip in ms "
+        "and its Mbit/s up and down.  [default: loopback, as fast as it is]"
+    ),
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 256), default=1, show_default=True, help="Images under way at once."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="R",
+    help="In place of it, R images a second on average, whatever became of those before.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the order of images, and of their arrivals.")
 @options.memory
 @options.timeout
 @click.option(
@@ -62,14 +80,24 @@ def compare(
 
     \b
     Example: lookout compare photos/ --model yolov3-tiny.cfg
+             lookout compare photos/ --model yolov3-tiny.cfg --network 4g --rate 2
     """
     from lookout.comparison.compare import Comparison
     from lookout.comparison.compare import compare as run_comparison
+    from lookout.comparison.load import Load
+    from lookout.comparison.network import read_network
     from lookout.engines import choose
     from lookout.images import find
 
     executions = _execution_names(settings["executions"])
     _require_extras(executions, settings["cloud"])
+    if settings["rate"] and settings["concurrency"] != 1:
+        raise UsageError(
+            "--rate and --concurrency: images come at a rate or so many at a time; leave one of the two out"
+        )
+    network = read_network(settings["network"]) if settings["network"] else None
+    if network and settings["cloud"] == "aws":
+        raise UsageError("--network: AWS is reached over the network that there is; leave one of the two out")
     comparison = Comparison(
         paths=tuple(find(images)),
         model=opening.take_model(settings),
@@ -81,6 +109,8 @@ def compare(
         stack=settings["stack"],
         memory_mb=settings["memory"],
         timeout_s=settings["timeout"],
+        network=network,
+        load=Load(settings["concurrency"], settings["rate"], settings["seed"]),
     )
     samples_path = (out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")) / "samples.jsonl"
     ending = Ending()

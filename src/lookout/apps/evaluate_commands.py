@@ -164,14 +164,14 @@ def _category_ids(truth: Annotations, detector: Detector) -> dict[str, int]:
 
 
 def _samples(detector: Detector, paths: list[Path]) -> list[Sample]:
-    from lookout.comparison.load import closed_loop
+    from lookout.comparison.load import closed_loop, in_turns
     from lookout.executions.in_process import InProcessExecution
 
     detector.selection = dataclasses.replace(detector.selection, every_class=True)
     detector.warm_up()
     samples = []
     with Progress(len(paths)) as progress:
-        for sample in closed_loop([InProcessExecution(detector)], paths):
+        for sample in closed_loop(in_turns([InProcessExecution(detector)], paths)):
             progress.advance(Path(sample.image).name)
             samples.append(sample)
     return samples

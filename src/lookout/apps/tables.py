@@ -83,6 +83,9 @@ def _footer(report: Report) -> Iterable[str]:
         yield f"Failed ({', '.join(executions)}): {image}: {error}"
     if report.emulated:
         yield EMULATED
+    yield report.load.described()
+    if report.network:
+        yield f"The network was this machine's own, made as slow as {report.network.described()}."
     machine = report.machine
     yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lookout.cloud.reports import Invocation
-from lookout.comparison.load import closed_loop
+from lookout.comparison.load import ONE_AT_A_TIME, Load
 from lookout.comparison.machine import describe_machine
+from lookout.comparison.network import Network
 from lookout.comparison.processes import Process, Processes, child_environment
 from lookout.comparison.report import Report, make_report
 from lookout.comparison.samples import OFFLOADED, Sample, SampleLog
@@ -36,7 +37,8 @@ class Comparison:
     """What is compared: these images, through these executions, with one and the same model and engine.
 
     ``cloud``: the emulator, started for this run, or the AWS account of the environment, where the stack
-    ``stack`` is up already (its own model, memory and thresholds then hold).
+    ``stack`` is up already (its own model, memory and thresholds then hold). ``network``: between here and what is
+    started for this run; None is loopback. ``load``: how the images come.
     """
 
     paths: tuple[Path, ...]
@@ -49,6 +51,8 @@ class Comparison:
     stack: str = "lookout"
     memory_mb: int = 512
     timeout_s: int = 15
+    network: Network | None = None
+    load: Load = ONE_AT_A_TIME
 
 
 def compare(comparison: Comparison, samples_path: Path, notify: Callable[[str | Sample], None]) -> Report:
@@ -68,6 +72,8 @@ def compare(comparison: Comparison, samples_path: Path, notify: Callable[[str | 
         executions=comparison.executions,
         emulated=cloud is not None and cloud.emulated,
         machine=machine,
+        network=comparison.network,
+        load=comparison.load,
         warnings=warnings,
     )
 
@@ -89,20 +95,34 @@ def _start(
         found["in-process"] = _in_process(comparison)
     if server:
         notify("starting the server")
-        found["local"] = LocalExecution(server.ready()["url"])
+        found["local"] = LocalExecution(_over(comparison.network, server.ready()["url"], processes, environment))
     cloud = None
     if offloaded:
         # Needs the cloud's packages, which a comparison without it does not.
         from lookout.comparison.offloading import aws_cloud, emulated_cloud
 
         notify("starting the emulator and deploying the stack" if emulator else "looking for the stack")
-        cloud = emulated_cloud(comparison, emulator.ready()) if emulator else aws_cloud(comparison)
+        if emulator:
+            said = emulator.ready()
+            cloud = emulated_cloud(comparison, said, _over(comparison.network, said["url"], processes, environment))
+        else:
+            cloud = aws_cloud(comparison)
         found |= {name: cloud.execution(name) for name in offloaded}
     return [closers.enter_context(closing(found[name])) for name in asked], cloud
 
 
 def _start_emulator(processes: Processes, environment: Mapping[str, str]) -> Process:
     return processes.start(["emulator", "--port", "0"], environment, if_killed=["emulator", "--sweep"])
+
+
+def _over(network: Network | None, url: str, processes: Processes, environment: Mapping[str, str]) -> str:
+    """Where a server of this machine's is reached over such a network."""
+    if network is None:
+        return url
+    figures = f"{network.rtt_ms},{network.up_mbit_s},{network.down_mbit_s}"
+    proxy = processes.start(["shape", "--to", url, "--network", figures], environment)
+    through: str = proxy.ready()["url"]
+    return through
 
 
 def _serve_arguments(comparison: Comparison) -> list[str]:
@@ -130,7 +150,7 @@ def _measure(
     warnings: list[str] = []
     since, patience_s = time.time(), 2.0  # of who interrupts, little
     try:
-        for sample in closed_loop(executions, comparison.paths):
+        for sample in comparison.load.samples(executions, comparison.paths):
             notify(sample)
             samples.append(sample)
             if not _is_offloaded(sample):  # of those Lambda has something to say first
@@ -168,4 +188,6 @@ def _description(comparison: Comparison) -> dict[str, Any]:
         "iou": comparison.iou,
         "executions": list(comparison.executions),
         "images": len(comparison.paths),
+        "load": dataclasses.asdict(comparison.load),
+        "network": dataclasses.asdict(comparison.network) if comparison.network else None,
     }

@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A deployment that images are offloaded to. ``description`` is what is kept of it with the samples."""
+    """A deployment that images are offloaded to. ``description`` is what is kept of it with the samples.
+
+    ``client`` is the account as who offloads reaches it, where that is over another network than ``account`` is.
+    """
 
     account: Account
     deployment: Deployment
     description: dict[str, Any]
+    client: Account | None = None
 
     @property
     def emulated(self) -> bool:
@@ -41,11 +45,12 @@ class Cloud:
 
     def execution(self, name: str) -> Execution:
         """The execution of that name, which offloads to it."""
+        account = self.client or self.account
         if name == "direct":
-            return DirectExecution(self.account, self.deployment)
+            return DirectExecution(account, self.deployment)
         # Lambda tries a failing invocation three times; a slow one may take its whole time-out.
         timeout_s = max(60.0, 10 + float(self.deployment.parameters.get("Timeout", 0)))
-        return RemoteExecution(self.account, self.deployment, timeout_s)
+        return RemoteExecution(account, self.deployment, timeout_s)
 
     def invocations(self, request_ids: Sequence[str], since: float, timeout_s: float) -> dict[str, Invocation]:
         """What Lambda reported of these requests, by request id, where it did within the time-out.
@@ -58,8 +63,11 @@ class Cloud:
             return wait_for_reports(self.account.logs, log_group, request_ids, since - 60, timeout_s)
 
 
-def emulated_cloud(comparison: Comparison, emulator: dict[str, Any]) -> Cloud:
-    """The emulator that said ``emulator`` when it was ready, with a stack for this comparison on it."""
+def emulated_cloud(comparison: Comparison, emulator: dict[str, Any], url: str) -> Cloud:
+    """The emulator that said ``emulator`` when it was ready, with a stack for this comparison on it.
+
+    ``url`` is where clients reach it.
+    """
     account = account_of_emulator(emulator["environment"])
     settings = StackSettings(
         names=Names.of(comparison.stack),
@@ -74,7 +82,8 @@ def emulated_cloud(comparison: Comparison, emulator: dict[str, Any]) -> Cloud:
     )
     deployment = Stack(account, comparison.stack).up(settings)
     description = {"emulated": True, **(describe_emulator(emulator["url"]) or {})}
-    return Cloud(account, deployment, {**description, **dataclasses.asdict(settings)})
+    client = dataclasses.replace(account, endpoint=url)
+    return Cloud(account, deployment, {**description, **dataclasses.asdict(settings)}, client)
 
 
 def aws_cloud(comparison: Comparison) -> Cloud:

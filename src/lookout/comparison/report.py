@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lookout.cloud.reports import Invocation
+from lookout.comparison.load import ONE_AT_A_TIME, Load
+from lookout.comparison.network import Network
 from lookout.comparison.samples import OFFLOADED, Sample, objects_json
 from lookout.comparison.statistics import Summary, summarise
-from lookout.executions.protocol import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class Report:
     warnings: tuple[str, ...]
     emulated: bool
     machine: Mapping[str, Any]
+    network: Network | None = None
+    load: Load = ONE_AT_A_TIME
 
     def to_json(self) -> dict[str, Any]:
         """The report as data."""
@@ -70,6 +72,8 @@ class Report:
             "warnings": list(self.warnings),
             "emulated": self.emulated,
             "machine": dict(self.machine),
+            "network": dataclasses.asdict(self.network) if self.network else None,
+            "load": dataclasses.asdict(self.load),
         }
 
     @property
@@ -84,6 +88,8 @@ def make_report(
     executions: Collection[str],
     emulated: bool,
     machine: Mapping[str, Any],
+    network: Network | None = None,
+    load: Load = ONE_AT_A_TIME,
     warnings: Sequence[str] = (),
 ) -> Report:
     """The report of a run of these executions.
@@ -101,30 +107,35 @@ def make_report(
         warnings=tuple(warnings),
         emulated=emulated,
         machine=machine,
+        network=network,
+        load=load,
     )
 
 
-def _elapsed_ms(answer: Answer, _invocation: Invocation | None) -> float | None:
-    return answer.elapsed_ms
+def _elapsed_ms(sample: Sample) -> float | None:
+    """What its sender has waited: of an image that was due at a time, from then on."""
+    if sample.scheduled is not None:
+        return sample.latency_ms
+    return sample.answer.elapsed_ms if sample.answer else None
 
 
-def _upload_ms(answer: Answer, _invocation: Invocation | None) -> float | None:
-    return answer.upload_ms
+def _upload_ms(sample: Sample) -> float | None:
+    return sample.answer.upload_ms if sample.answer else None
 
 
-def _duration_ms(_answer: Answer, invocation: Invocation | None) -> float | None:
-    return invocation.duration_ms if invocation else None
+def _duration_ms(sample: Sample) -> float | None:
+    return sample.invocation.duration_ms if sample.invocation else None
 
 
-def _init_ms(_answer: Answer, invocation: Invocation | None) -> float | None:
-    return invocation.init_ms if invocation else None
+def _init_ms(sample: Sample) -> float | None:
+    return sample.invocation.init_ms if sample.invocation else None
 
 
-def _used_mb(_answer: Answer, invocation: Invocation | None) -> float | None:
-    return invocation.used_mb if invocation else None
+def _used_mb(sample: Sample) -> float | None:
+    return sample.invocation.used_mb if sample.invocation else None
 
 
-_Pick = Callable[[Answer, Invocation | None], float | None]
+_Pick = Callable[[Sample], float | None]
 
 # Task, metric, unit; then of which samples (execution, cold) which value.
 _ROWS: tuple[tuple[str, str, str, str, bool, _Pick], ...] = (
@@ -150,7 +161,7 @@ def _rows(samples: Sequence[Sample], executions: Collection[str]) -> Iterator[Ro
     for task, metric, unit, execution, cold, pick in _ROWS:
         chosen = [s for s in samples if s.execution == execution and s.cold == cold and _classified(s)]
         if execution in executions and (chosen or not cold):
-            picked = (pick(s.answer, s.invocation) for s in chosen if s.answer)
+            picked = (pick(sample) for sample in chosen if sample.answer)
             yield Row(task, metric, unit, summarise([value for value in picked if value is not None]))
 
 

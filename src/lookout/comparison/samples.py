@@ -19,7 +19,7 @@ from lookout.core.detections import Detection
 from lookout.errors import ExecutionError, LookoutError, UsageError
 from lookout.executions.protocol import Answer
 
-FORMAT = 1
+FORMAT = 2
 
 # The executions whose images a function works on, which reports of each.
 OFFLOADED = ("remote", "direct")
@@ -29,9 +29,10 @@ OFFLOADED = ("remote", "direct")
 class Sample:
     """One image through one execution. ``image`` is its path, as it was given.
 
-    ``started`` in seconds since the epoch. Either ``answer`` is there or ``error`` (with ``error_kind``, the
-    name of its class) is. ``invocation`` is what Lambda reported of it. ``failed_retries``: how often an image that
-    failed was sent again; that of an answer is in it.
+    ``started`` and ``ended`` in seconds since the epoch; so is ``scheduled``, when an image of an open loop was to be
+    sent. Either ``answer`` is there or ``error`` (with ``error_kind``, the name of its class) is. ``invocation`` is
+    what Lambda reported of it. ``failed_retries``: how often an image that failed was sent again; that of an answer is
+    in it.
     """
 
     execution: str
@@ -42,6 +43,8 @@ class Sample:
     error_kind: str | None = None
     invocation: Invocation | None = None
     failed_retries: int = 0
+    ended: float | None = None
+    scheduled: float | None = None
 
     @staticmethod
     def failed(execution: str, image: str, started: float, error: LookoutError) -> Sample:
@@ -56,6 +59,12 @@ class Sample:
         return self.answer.retries if self.answer else self.failed_retries
 
     @property
+    def latency_ms(self) -> float | None:
+        """What who wanted the image looked at has waited, retries and all; from when it was scheduled, if it was."""
+        begun = self.started if self.scheduled is None else self.scheduled
+        return None if self.ended is None else (self.ended - begun) * 1000
+
+    @property
     def cold(self) -> bool:
         """Whether it met a cold start."""
         return self.invocation is not None and self.invocation.init_ms is not None
@@ -67,6 +76,8 @@ class Sample:
             "execution": self.execution,
             "image": self.image,
             "started": round(self.started, 6),
+            "scheduled": None if self.scheduled is None else round(self.scheduled, 6),
+            "latency_ms": self.latency_ms,
         }
         if self.answer is None:
             return {**document, "error": self.error, "error_kind": self.error_kind}
