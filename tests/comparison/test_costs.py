@@ -86,6 +86,10 @@ def test_what_has_no_price_is_in_no_sum_and_is_said():
     assert priced.unpriced == ("the table's storage and backups", "data sent out of AWS")
     known = dollars(monthly(2**20, 512, repository_bytes=2**29, log_bytes=1024, prices=priced))
     assert (known["log"], known["image repository"], known["alarm"]) == (0.5, 0.05, 0.1)
+    # Of a repository nobody knows the size of, its price says nothing.
+    unknown = monthly(2**20, 512, prices=priced)
+    assert "image repository" not in dollars(unknown)
+    assert "the image repository's storage" in unknown.prices.unpriced
     assert not {"log", "image repository", "alarm"} & dollars(monthly(2**20, 512, repository_bytes=2**29)).keys()
 
 

@@ -140,26 +140,29 @@ def monthly(
     duration_ms: float | None = None,
     *,
     expire_days: float | None = None,
-    repository_bytes: float = 0,
+    repository_bytes: float | None = None,
     prices: Prices = PRICES,
     **more: Any,
 ) -> Estimate:
     """What a month of images through bucket, function and table costs.
 
     Uploads are kept for ``expire_days``; None keeps them, and what is priced is then a first month's, as if all came on
-    its first day. Without a duration one is assumed. ``more``: further fields of ``Workload``, such as ``init_ms``,
-    ``cold_share``, ``image_bytes``, ``architecture``. Raises ``UsageError`` for numbers that can't be.
+    its first day. Without a duration one is assumed. A repository of unknown size is not priced.
+    ``more``: further fields of ``Workload``, such as ``init_ms``, ``cold_share``, ``image_bytes``, ``architecture``.
+    Raises ``UsageError`` for numbers that can't be.
 
     >>> estimate = monthly(1_000_000, 512, 370)
     >>> round(estimate.dollars, 2), round(estimate.dollars_after_free, 2)
     (14.59, 11.31)
     """
+    if repository_bytes is None:
+        prices = dataclasses.replace(prices, repository_gb_month=None)
     known_ms = assumed_duration_ms(memory_mb) if duration_ms is None else duration_ms
     workload = Workload(images_per_month, memory_mb, known_ms, **more)
     parts = (
         *function_parts(workload, prices),
         *transfer_parts(workload, prices),
-        *_kept_parts(workload, expire_days, repository_bytes, prices),
+        *_kept_parts(workload, expire_days, repository_bytes or 0, prices),
     )
     return Estimate(parts, free_parts(workload, prices), prices)
 
