@@ -5,14 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.program import wait_for
-from lookout.comparison.in_order import WINDOW, in_order
+from lookout.comparison.in_order import WINDOW, _under_way, in_order
 
 
 class EndOfAllError(Exception):
@@ -99,6 +101,19 @@ def test_an_end_lets_what_is_under_way_finish_and_begins_nothing_more():
     assert rest[:2] == [2, 3]
     assert rest == sorted(rest)
     assert len(began) < 20
+
+
+def test_while_what_is_under_way_is_waited_for_nothing_else_is_begun():
+    failed, running, *not_begun = (Future() for _ in range(5))
+    failed.set_exception(EndOfAllError())
+    running.set_running_or_notify_cancel()
+    rest = _under_way(deque([failed, running, *not_begun]), (EndOfAllError,))
+    taker = threading.Thread(target=rest.__next__)
+    taker.start()
+    wait_for(lambda: all(future.cancelled() for future in not_begun))
+    assert not running.done()
+    running.set_result(1)
+    taker.join()
 
 
 def test_a_fault_is_raised_where_the_results_are_taken():

@@ -80,13 +80,14 @@ def _fill(
 
 def _under_way(window: deque[Future[Result]], ends: tuple[type[Exception], ...]) -> Iterator[Result]:
     """The results behind the first, of what was begun; more errors of the same kind add nothing to it."""
-    for future in list(window)[1:]:
-        if not future.cancel():
-            error = future.exception()
-            if error is None:
-                yield future.result()
-            elif not isinstance(error, ends):
-                raise error
+    # All at once: while one is waited for, the threads would go on with the next.
+    begun = [future for future in list(window)[1:] if not future.cancel()]
+    for future in begun:
+        error = future.exception()
+        if error is None:
+            yield future.result()
+        elif not isinstance(error, ends):
+            raise error
 
 
 def _work(work: Callable[[Item], Result], waiting: SimpleQueue[tuple[Future[Result], Item] | None]) -> None:
