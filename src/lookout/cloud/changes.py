@@ -87,11 +87,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """A change set that is there."""
+    """A change set that is there. ``is_empty``: CloudFormation has nothing to do.
+
+    Where it is not, and there are no ``changes``, it changes no resource, but what the stack tells of them: its outputs.
+    """
 
     id: str
     stack_id: str
     changes: tuple[Change, ...]
+    is_empty: bool = False
 
 
 def changed_settings(settings: StackSettings, state: StackState | None) -> Mapping[str, tuple[str, str]]:
@@ -136,7 +140,7 @@ def change_set(
                 Tags=tags(stack),
             )
             changes = _changes(account, made["Id"], stack, sleep)
-        yield ChangeSet(made["Id"], made["StackId"], changes)
+        yield ChangeSet(made["Id"], made["StackId"], changes or (), is_empty=changes is None)
     except BaseException:
         with suppress(CloudError):  # what is told is the first error
             _clear(account, stack, name, sleep)
@@ -167,7 +171,10 @@ def _is_forgotten(summary: ChangeSetSummaryTypeDef) -> bool:
     return datetime.now(UTC) - summary["CreationTime"] > _FORGOTTEN_AFTER
 
 
-def _changes(account: Account, change_set_id: str, stack: str, sleep: Callable[[float], None]) -> tuple[Change, ...]:
+def _changes(
+    account: Account, change_set_id: str, stack: str, sleep: Callable[[float], None]
+) -> tuple[Change, ...] | None:
+    """What changes, once that is known; None where there is nothing to do."""
     client, patience = account.cloudformation, Patience(sleep)
 
     def described() -> DescribeChangeSetOutputTypeDef:
@@ -178,7 +185,7 @@ def _changes(account: Account, change_set_id: str, stack: str, sleep: Callable[[
     if found["Status"] == "FAILED":
         reason = found.get("StatusReason", "")
         if any(words in reason for words in _NOTHING):
-            return ()
+            return None
         why = explain_change_set(client, change_set_id, reason)
         raise StackError(" ".join(filter(None, (f"the stack {stack} can't be changed so: {why}.", advice(why)))))
     pages = client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id)

@@ -238,7 +238,7 @@ class Deploying:
         """Bring a stack that is there to these settings; what changed."""
         self.stage = Stage.LOOKING if state.has_code else Stage.PACKAGING
         with change_set(self._account, wanted, state, self._sleep) as planned:
-            if planned.changes:
+            if not planned.is_empty:
                 made = {change.resource: change.name for change in planned.changes if change.makes}
                 refuse_taken_names(self._account, self._settings.names, made)
                 self._ask_about_losses(planned.changes)
