@@ -18,9 +18,9 @@ from lookout.apps import before_making
 from lookout.apps.before_making import look_before, refuse_bad_keys
 from lookout.apps.cli import main
 from lookout.apps.stack_settings import Packaging, Wanted
+from lookout.cloud.lifecycle.stack_state import StackState
 from lookout.cloud.packages import Recipe
 from lookout.cloud.preflight import Check, Package
-from lookout.cloud.stack_state import StackState
 from lookout.cloud.template import Code, Names, StackSettings
 from lookout.errors import StackError
 

@@ -1,4 +1,4 @@
-"""``lookout stack plan``, ``up`` and ``down``: what a person sees, and is asked. Their work: tests/cloud/stacks."""
+"""``lookout stack plan``, ``up`` and ``down``: what a person sees, and is asked. Their work: tests/cloud/lifecycle."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_down_says_what_goes_and_asks(stack: Commands):
 
 def test_what_stays_is_listed_and_the_status_is_1(stack: Commands, monkeypatch: pytest.MonkeyPatch):
     from helpers.stacks import with_attribute
-    from lookout.cloud import changes, deploying
+    from lookout.cloud.lifecycle import changes, deploying
 
     body = with_attribute("FailureQueue", "DeletionPolicy: Retain")
     with monkeypatch.context() as patch:

@@ -222,7 +222,7 @@ def test_who_may_not_see_the_figures_is_shown_all_else(watched: World, monkeypat
         with aws_errors("reading what CloudWatch counted"):
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "you may not"}}, "GetMetricData")
 
-    monkeypatch.setattr("lookout.cloud.figures.look_at_activity", denied)
+    monkeypatch.setattr("lookout.cloud.watching.figures.look_at_activity", denied)
     code, document = status(watched)
     assert (code, document["activity"], document["cost"]) == (0, None, None)
     assert document["hidden"] == "reading what CloudWatch counted: you may not"

@@ -13,12 +13,12 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 from lookout.apps.invoking import describe_report
 from lookout.apps.money import describe_estimate, load_prices
 from lookout.apps.status_view import Shown, describe
-from lookout.cloud.drift import Drift
-from lookout.cloud.figures import Activity, Billing, Counts
-from lookout.cloud.log_reader import LogLine
 from lookout.cloud.reports import Invocation
-from lookout.cloud.resources import StackResource
-from lookout.cloud.status import StackStatus
+from lookout.cloud.watching.drift import Drift
+from lookout.cloud.watching.figures import Activity, Billing, Counts
+from lookout.cloud.watching.log_reader import LogLine
+from lookout.cloud.watching.resources import StackResource
+from lookout.cloud.watching.status import StackStatus
 from lookout.comparison.costs import Estimate, monthly, so_far
 from lookout.comparison.prices import Prices
 from lookout.errors import UsageError

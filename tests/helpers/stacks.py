@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSResponse
 
 from lookout.cloud.account import Account, account_of_emulator
 from lookout.cloud.emulator.config import ACCOUNT
-from lookout.cloud.kept_clients import keeping
+from lookout.cloud.lifecycle.kept_clients import keeping
 from lookout.cloud.stack import EMULATED_IMAGE
 from lookout.cloud.template import Code, Names, StackSettings, template_body
 

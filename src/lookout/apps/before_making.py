@@ -11,7 +11,7 @@ from lookout.errors import StackError
 if TYPE_CHECKING:
     from lookout.apps.stack_settings import Wanted as Settings
     from lookout.cloud.account import Account
-    from lookout.cloud.stack_state import StackState
+    from lookout.cloud.lifecycle.stack_state import StackState
 
 Say = Callable[[str], None]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lookout.apps.console import printable
 
 if TYPE_CHECKING:
-    from lookout.cloud.log_reader import LogLine
+    from lookout.cloud.watching.log_reader import LogLine
 
 
 def show_line(line: LogLine, *, as_json: bool) -> str:

@@ -9,14 +9,14 @@ from math import fsum
 from typing import TYPE_CHECKING, Any
 
 from lookout.apps.money import describe_estimate, dollars
-from lookout.cloud.figures import look_at_activity, month_of
+from lookout.cloud.watching.figures import look_at_activity, month_of
 from lookout.comparison.costs import Estimate, assumed_duration_ms, monthly
 from lookout.comparison.prices import Prices
 
 if TYPE_CHECKING:
     from lookout.cloud.account import Account
+    from lookout.cloud.lifecycle.stack_state import StackState
     from lookout.cloud.reports import Invocation
-    from lookout.cloud.stack_state import StackState
     from lookout.cloud.template import StackSettings
 
 

@@ -17,8 +17,8 @@ from lookout.errors import StackError
 
 if TYPE_CHECKING:
     from lookout.cloud.account import Account
-    from lookout.cloud.deploying import Deploying, Outcome
-    from lookout.cloud.stack_state import StackState
+    from lookout.cloud.lifecycle.deploying import Deploying, Outcome
+    from lookout.cloud.lifecycle.stack_state import StackState
     from lookout.cloud.template import Names
 
 
@@ -47,7 +47,7 @@ def plan(names: Names, images_per_month: int | None, prices_file: Path | None, *
     console.require("cloud", "lookout stack", "boto3")
     from lookout.apps.money import load_prices
     from lookout.apps.month import describe_month, expect
-    from lookout.cloud.planning import plan as make_plan
+    from lookout.cloud.lifecycle.planning import plan as make_plan
 
     prices = load_prices(prices_file)
 
@@ -86,7 +86,7 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
     """
     console.require("cloud", "lookout stack", "boto3")
     from lookout.apps.before_making import look_before, refuse_bad_keys
-    from lookout.cloud.deploying import Deploying
+    from lookout.cloud.lifecycle.deploying import Deploying
 
     account = _account()
     with _interruptible(), Telling(yes=yes) as telling:
@@ -114,7 +114,7 @@ def down(names: Names, *, as_json: bool, yes: bool) -> None:
     Example: lookout stack down
     """
     console.require("cloud", "lookout stack", "boto3")
-    from lookout.cloud.removing import Removing
+    from lookout.cloud.lifecycle.removing import Removing
 
     account = _account()
     place = place_of(account)
@@ -139,7 +139,7 @@ def _account() -> Account:
 
 
 def _state(account: Account, names: Names) -> StackState | None:
-    from lookout.cloud.stack_state import look
+    from lookout.cloud.lifecycle.stack_state import look
 
     return look(account, names.stack)
 

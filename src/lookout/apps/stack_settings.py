@@ -15,9 +15,9 @@ from lookout.errors import UsageError
 
 if TYPE_CHECKING:
     from lookout.cloud.account import Account
-    from lookout.cloud.deploying import Provide
+    from lookout.cloud.lifecycle.deploying import Provide
+    from lookout.cloud.lifecycle.stack_state import StackState
     from lookout.cloud.packages import Kind, Recipe
-    from lookout.cloud.stack_state import StackState
     from lookout.cloud.template import Code, Names, StackSettings
     from lookout.models.model import Model
 

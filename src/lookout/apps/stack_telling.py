@@ -20,11 +20,11 @@ from lookout.errors import UsageError
 
 if TYPE_CHECKING:
     from lookout.cloud.account import Account
-    from lookout.cloud.changes import Change
-    from lookout.cloud.dialogue import Dialogue
-    from lookout.cloud.following import Event
-    from lookout.cloud.planning import Phase, Plan
-    from lookout.cloud.removing import Removal
+    from lookout.cloud.lifecycle.changes import Change
+    from lookout.cloud.lifecycle.dialogue import Dialogue
+    from lookout.cloud.lifecycle.following import Event
+    from lookout.cloud.lifecycle.planning import Phase, Plan
+    from lookout.cloud.lifecycle.removing import Removal
 
 # The more that may be lost, the further behind.
 _STYLES = {"add": "green", "change": "yellow", "replace": "bold red", "remove": "bold red"}
@@ -48,7 +48,7 @@ class Telling:
 
     def dialogue(self) -> Dialogue:
         """For who makes or deletes a stack."""
-        from lookout.cloud.dialogue import Dialogue
+        from lookout.cloud.lifecycle.dialogue import Dialogue
 
         return Dialogue(say=self.say, tell=self.tell, ask=self.ask)
 
@@ -162,7 +162,7 @@ def _weight(change: Change) -> tuple[int, str]:
 
 
 def _change_row(change: Change) -> tuple[str, ...]:
-    from lookout.cloud.contents import may_hold
+    from lookout.cloud.lifecycle.contents import may_hold
 
     perhaps = ["perhaps replaced"] if change.may_replace and may_hold(change.kind) else []
     details = ", ".join([*change.details, *perhaps])

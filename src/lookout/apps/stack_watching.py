@@ -21,8 +21,8 @@ from lookout.errors import CloudError
 if TYPE_CHECKING:
     from lookout.apps.status_view import Shown
     from lookout.cloud.account import Account
-    from lookout.cloud.log_reader import LogLine
-    from lookout.cloud.status import StackStatus
+    from lookout.cloud.watching.log_reader import LogLine
+    from lookout.cloud.watching.status import StackStatus
     from lookout.comparison.prices import Prices
 
 _SINCE = re.compile(r"(\d{1,6})\s*([smhd])")
@@ -63,7 +63,7 @@ def status(name: str, prices_file: Path | None, *, drift: bool, as_json: bool) -
     from lookout.apps.money import load_prices
     from lookout.apps.status_view import describe
     from lookout.cloud.account import account_of_environment
-    from lookout.cloud.status import is_whole
+    from lookout.cloud.watching.status import is_whole
 
     prices = load_prices(prices_file)
     shown = _look(account_of_environment(), name, prices, drift=drift)
@@ -76,8 +76,8 @@ def _look(account: Account, name: str, prices: Prices, *, drift: bool) -> Shown:
     from lookout.apps.stack_telling import place_of
     from lookout.apps.status_view import Shown
     from lookout.cloud.account import was_denied
-    from lookout.cloud.drift import find_drift
-    from lookout.cloud.status import look_at_stack
+    from lookout.cloud.watching.drift import find_drift
+    from lookout.cloud.watching.status import look_at_stack
 
     status = look_at_stack(account, name)
     drifts = find_drift(account, name) if drift else None
@@ -101,7 +101,7 @@ def _runs(status: StackStatus) -> bool:
 
 
 def _with_figures(shown: Shown, account: Account, prices: Prices) -> Shown:
-    from lookout.cloud.figures import bill, look_at_activity, month_of
+    from lookout.cloud.watching.figures import bill, look_at_activity, month_of
     from lookout.comparison.costs import so_far
 
     status, now = shown.status, datetime.now(UTC)
@@ -133,9 +133,9 @@ def logs(name: str, since: timedelta, *, follow: bool, as_json: bool) -> None:
              lookout stack logs --follow --json | jq .message
     """
     console.require("cloud", "lookout stack", "boto3")
-    from lookout.cloud import log_reader
     from lookout.cloud.account import account_of_environment
     from lookout.cloud.stack import Stack
+    from lookout.cloud.watching import log_reader
 
     account = account_of_environment()
     group = Stack(account, name).find().log_group

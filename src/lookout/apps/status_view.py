@@ -16,10 +16,10 @@ from lookout.apps.console import EMULATED, printable
 from lookout.apps.log_view import show_line
 from lookout.apps.money import dollars
 from lookout.apps.tables import standard_output
-from lookout.cloud.drift import Drift
-from lookout.cloud.figures import Activity, Billing
-from lookout.cloud.resources import StackResource
-from lookout.cloud.status import StackStatus, troubles
+from lookout.cloud.watching.drift import Drift
+from lookout.cloud.watching.figures import Activity, Billing
+from lookout.cloud.watching.resources import StackResource
+from lookout.cloud.watching.status import StackStatus, troubles
 from lookout.comparison.costs import Estimate
 
 # Of a digest so much tells it from others.

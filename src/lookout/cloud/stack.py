@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lookout.cloud.account import Account
-from lookout.cloud.deploying import Deploying
-from lookout.cloud.removing import Removing
-from lookout.cloud.stack_state import StackState, look
+from lookout.cloud.lifecycle.deploying import Deploying
+from lookout.cloud.lifecycle.removing import Removing
+from lookout.cloud.lifecycle.stack_state import StackState, look
 from lookout.cloud.template import Names, StackSettings, option_of
 from lookout.errors import StackError, UsageError
 

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from helpers.stubbed import stubbed
+from lookout.cloud.lifecycle.presence import Resource
 from lookout.cloud.preflight.names import Name, judge_names, look_at_holder, look_at_own
-from lookout.cloud.presence import Resource
 from lookout.errors import CloudError
 
 BUCKET = Resource("Bucket", "AWS::S3::Bucket", "pictures")

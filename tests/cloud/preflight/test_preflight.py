@@ -19,9 +19,9 @@ import boto3
 from helpers.stubbed import stubbed
 from helpers.world import World
 from lookout.cloud.account import Account
+from lookout.cloud.lifecycle.presence import named_resources
 from lookout.cloud.preflight import Check, Package, Wanted, preflight
 from lookout.cloud.preflight.permissions import judge_permissions, look_at_permissions, steps
-from lookout.cloud.presence import named_resources
 from lookout.cloud.template import Names, StackSettings
 from lookout.errors import CloudError, UnreachableError
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import was_denied
+from lookout.cloud.lifecycle.presence import Presence, Resource, named_resources, presence
 from lookout.cloud.preflight.check import Check
-from lookout.cloud.presence import Presence, Resource, named_resources, presence
 from lookout.errors import CloudError
 
 if TYPE_CHECKING:

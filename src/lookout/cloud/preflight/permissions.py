@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import error_code
+from lookout.cloud.lifecycle.presence import named_resources
 from lookout.cloud.preflight.check import Check, Denied, Wanted, denials
-from lookout.cloud.presence import named_resources
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

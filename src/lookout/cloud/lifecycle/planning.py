@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lookout.cloud.account import Account
-from lookout.cloud.changes import Action, Change, change_set, changed_settings, switches_package
-from lookout.cloud.contents import Contents, contents
-from lookout.cloud.kept_clients import keeping
-from lookout.cloud.presence import Resource, refuse_taken_names
-from lookout.cloud.stack_state import Before, StackState, before_change, look, refuse_foreign
+from lookout.cloud.lifecycle.changes import Action, Change, change_set, changed_settings, switches_package
+from lookout.cloud.lifecycle.contents import Contents, contents
+from lookout.cloud.lifecycle.kept_clients import keeping
+from lookout.cloud.lifecycle.presence import Resource, refuse_taken_names
+from lookout.cloud.lifecycle.stack_state import Before, StackState, before_change, look, refuse_foreign
 from lookout.cloud.template import Code, StackSettings
 from lookout.errors import StackError
 

@@ -9,7 +9,7 @@ from itertools import islice
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import DENIED, Account, aws_errors, error_code
-from lookout.cloud.presence import Resource
+from lookout.cloud.lifecycle.presence import Resource
 
 # Of more than so many nobody needs the exact number, and counting costs a request for each thousand.
 _COUNTED_PAGES = 100

@@ -16,8 +16,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.log_reader import LogLine, log_reader
 from lookout.cloud.reports import Invocation, parse_report
+from lookout.cloud.watching.log_reader import LogLine, log_reader
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors, was_denied
-from lookout.cloud.presence import Presence, Resource, named_resources, presence
+from lookout.cloud.lifecycle.presence import Presence, Resource, named_resources, presence
 from lookout.cloud.template import REGION_TAG, STACK_TAG, Names
 from lookout.errors import CloudError
 

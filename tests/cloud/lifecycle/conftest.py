@@ -14,8 +14,8 @@ from botocore.loaders import create_loader
 
 from helpers.program import Program
 from helpers.stacks import inventory
-from lookout.cloud import changes, deploying
 from lookout.cloud.account import Account, account_of_emulator
+from lookout.cloud.lifecycle import changes, deploying
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lookout.cloud.account import Account
-from lookout.cloud.following import Follower, Tell, tell_nobody
-from lookout.cloud.stack_state import StackState, look, refuse_foreign
+from lookout.cloud.lifecycle.following import Follower, Tell, tell_nobody
+from lookout.cloud.lifecycle.stack_state import StackState, look, refuse_foreign
 
 Say = Callable[[str], None]
 # Raises where the answer is no.

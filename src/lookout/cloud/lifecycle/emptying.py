@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors, error_code
-from lookout.cloud.presence import Resource
+from lookout.cloud.lifecycle.presence import Resource
 from lookout.errors import StackError
 
 if TYPE_CHECKING:

@@ -22,11 +22,11 @@ from helpers.stacks import (
     with_attribute,
 )
 from lookout.cloud.account import Account, account_of_emulator
-from lookout.cloud.deploying import Deploying
-from lookout.cloud.dialogue import Dialogue
-from lookout.cloud.planning import plan
-from lookout.cloud.removing import Removing
-from lookout.cloud.stack_state import look
+from lookout.cloud.lifecycle.deploying import Deploying
+from lookout.cloud.lifecycle.dialogue import Dialogue
+from lookout.cloud.lifecycle.planning import plan
+from lookout.cloud.lifecycle.removing import Removing
+from lookout.cloud.lifecycle.stack_state import look
 from lookout.cloud.template import Code, Names
 from lookout.errors import (
     CloudError,

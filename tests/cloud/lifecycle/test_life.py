@@ -11,14 +11,14 @@ import pytest
 
 from helpers.stacks import Calls, before, inventory, of_stack, settings
 from lookout.cloud.account import Account
-from lookout.cloud.changes import Action
-from lookout.cloud.deploying import Deploying
-from lookout.cloud.dialogue import Dialogue
-from lookout.cloud.planning import FIRST, SECOND, plan
-from lookout.cloud.presence import named_resources
-from lookout.cloud.removing import Removing, resources_of
+from lookout.cloud.lifecycle.changes import Action
+from lookout.cloud.lifecycle.deploying import Deploying
+from lookout.cloud.lifecycle.dialogue import Dialogue
+from lookout.cloud.lifecycle.planning import FIRST, SECOND, plan
+from lookout.cloud.lifecycle.presence import named_resources
+from lookout.cloud.lifecycle.removing import Removing, resources_of
+from lookout.cloud.lifecycle.stack_state import StackState, look
 from lookout.cloud.stack import Stack
-from lookout.cloud.stack_state import StackState, look
 from lookout.cloud.template import Code, Names, template_body
 from lookout.errors import StackError
 

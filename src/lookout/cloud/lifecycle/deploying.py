@@ -18,16 +18,23 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors, error_code
-from lookout.cloud.changes import CAPABILITIES, Change, ChangeSet, change_set, changed_settings, switches_package
-from lookout.cloud.contents import contents, listed
-from lookout.cloud.dialogue import Dialogue, at_rest
-from lookout.cloud.emptying import empty
-from lookout.cloud.following import Follower
-from lookout.cloud.kept_clients import keeping
-from lookout.cloud.presence import Presence, Resource, absent, presence, refuse_taken_names
-from lookout.cloud.reasons import after_changing, after_making, explain, hint
-from lookout.cloud.removing import Removing, resources_of
-from lookout.cloud.stack_state import Before, StackState, before_change, look, refuse_protected
+from lookout.cloud.lifecycle.changes import (
+    CAPABILITIES,
+    Change,
+    ChangeSet,
+    change_set,
+    changed_settings,
+    switches_package,
+)
+from lookout.cloud.lifecycle.contents import contents, listed
+from lookout.cloud.lifecycle.dialogue import Dialogue, at_rest
+from lookout.cloud.lifecycle.emptying import empty
+from lookout.cloud.lifecycle.following import Follower
+from lookout.cloud.lifecycle.kept_clients import keeping
+from lookout.cloud.lifecycle.presence import Presence, Resource, absent, presence, refuse_taken_names
+from lookout.cloud.lifecycle.reasons import after_changing, after_making, explain, hint
+from lookout.cloud.lifecycle.removing import Removing, resources_of
+from lookout.cloud.lifecycle.stack_state import Before, StackState, before_change, look, refuse_protected
 from lookout.cloud.template import Code, StackSettings, parameters, tags, template_body
 from lookout.errors import CloudError, LookoutError, StackError
 

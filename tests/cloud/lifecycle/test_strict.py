@@ -20,16 +20,16 @@ pytest.importorskip("moto", reason="moto is not installed")
 import boto3
 from botocore.exceptions import ClientError
 
-from lookout.cloud import changes
 from lookout.cloud.account import Account
-from lookout.cloud.deploying import Deploying
-from lookout.cloud.dialogue import Dialogue
-from lookout.cloud.emptying import empty
-from lookout.cloud.following import Event, Follower
-from lookout.cloud.presence import Presence, Resource, presence
-from lookout.cloud.reasons import advice
-from lookout.cloud.removing import Removing
-from lookout.cloud.stack_state import Before, StackState, before_change
+from lookout.cloud.lifecycle import changes
+from lookout.cloud.lifecycle.deploying import Deploying
+from lookout.cloud.lifecycle.dialogue import Dialogue
+from lookout.cloud.lifecycle.emptying import empty
+from lookout.cloud.lifecycle.following import Event, Follower
+from lookout.cloud.lifecycle.presence import Presence, Resource, presence
+from lookout.cloud.lifecycle.reasons import advice
+from lookout.cloud.lifecycle.removing import Removing
+from lookout.cloud.lifecycle.stack_state import Before, StackState, before_change
 from lookout.cloud.template import Code, Names, StackSettings
 
 REGION = "eu-central-1"

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from lookout.cloud.account import THROTTLED, Account, aws_errors, error_code
-from lookout.cloud.stack_state import StackState, describe
+from lookout.cloud.lifecycle.stack_state import StackState, describe
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackEventTypeDef

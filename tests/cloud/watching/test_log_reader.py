@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.stubbed import stubbed
-from lookout.cloud.log_reader import LogLine, LogReader, follow
+from lookout.cloud.watching.log_reader import LogLine, LogReader, follow
 from lookout.errors import UnreachableError
 
 LATE_MS = 10_000
@@ -124,7 +124,7 @@ def test_a_line_from_the_future_hides_none_that_is_logged_until_then():
 
 
 def test_answers_that_are_full_are_asked_on_though_they_give_no_token(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lookout.cloud.log_reader._MOST_EVENTS", 4)
+    monkeypatch.setattr("lookout.cloud.watching.log_reader._MOST_EVENTS", 4)
     logs = CloudWatch(page=4, ids=False, tokens=False)
     for number in range(11):
         logs.log(number // 2, "same" if number % 2 else str(number))
@@ -132,7 +132,7 @@ def test_answers_that_are_full_are_asked_on_though_they_give_no_token(monkeypatc
 
 
 def test_as_many_lines_of_one_moment_as_an_answer_holds_do_not_hold_it_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lookout.cloud.log_reader._MOST_EVENTS", 4)
+    monkeypatch.setattr("lookout.cloud.watching.log_reader._MOST_EVENTS", 4)
     logs = CloudWatch(page=4, tokens=False)
     for number in range(9):
         logs.log(5, str(number))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lookout.cloud.following import Follower
+from lookout.cloud.lifecycle.following import Follower
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-    from lookout.cloud.stack_state import StackState
+    from lookout.cloud.lifecycle.stack_state import StackState
 
 # What the reasons of AWS say, in lower case, and what helps; the first that fits.
 _ADVICE = (

@@ -11,12 +11,21 @@ import pytest
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
 from helpers.stubbed import stubbed
-from lookout.cloud.drift import Difference, Drift, find_drift
-from lookout.cloud.figures import Activity, Billing, Counts, bill, last_errors, look_at_activity, month_of, read_counts
-from lookout.cloud.log_reader import LogLine
 from lookout.cloud.reports import Invocation
-from lookout.cloud.resources import StackResource, judge_function, look_at_resource
-from lookout.cloud.status import StackStatus, is_whole, look_at_stack, troubles
+from lookout.cloud.watching.drift import Difference, Drift, find_drift
+from lookout.cloud.watching.figures import (
+    Activity,
+    Billing,
+    Counts,
+    bill,
+    last_errors,
+    look_at_activity,
+    month_of,
+    read_counts,
+)
+from lookout.cloud.watching.log_reader import LogLine
+from lookout.cloud.watching.resources import StackResource, judge_function, look_at_resource
+from lookout.cloud.watching.status import StackStatus, is_whole, look_at_stack, troubles
 from lookout.errors import CloudError, StackError
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
@@ -310,7 +319,7 @@ def test_the_last_errors_are_lambdas_and_the_functions_own():
 
 
 def test_of_more_errors_than_are_read_in_a_day_the_last_hours_are_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lookout.cloud.figures._MOST_LINES", 5)
+    monkeypatch.setattr("lookout.cloud.watching.figures._MOST_LINES", 5)
     errors = [
         {
             "timestamp": int((NOW - timedelta(minutes=age)).timestamp() * 1000),

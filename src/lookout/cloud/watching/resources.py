@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud import presence
 from lookout.cloud.account import Account, aws_errors, was_denied
-from lookout.cloud.presence import Presence
+from lookout.cloud.lifecycle import presence
+from lookout.cloud.lifecycle.presence import Presence
 from lookout.errors import CloudError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors, error_code
-from lookout.cloud.following import Patience
-from lookout.cloud.reasons import advice, explain_change_set
-from lookout.cloud.stack_state import CHANGE_SET_PREFIX, StackState, look
+from lookout.cloud.lifecycle.following import Patience
+from lookout.cloud.lifecycle.reasons import advice, explain_change_set
+from lookout.cloud.lifecycle.stack_state import CHANGE_SET_PREFIX, StackState, look
 from lookout.cloud.template import StackSettings, parameters, tags, template_body
 from lookout.errors import CloudError, StackError
 
@@ -89,7 +89,7 @@ class Change:
 class ChangeSet:
     """A change set that is there. ``is_empty``: CloudFormation has nothing to do.
 
-    Where it is not, and there are no ``changes``, it changes no resource, but what the stack tells of them: its outputs.
+    Where it is not, and there are no ``changes``, what the stack tells of its resources changes: its outputs.
     """
 
     id: str

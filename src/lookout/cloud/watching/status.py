@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.resources import MISSING, StackResource, look_at_resource
 from lookout.cloud.template import option_of, template_body
+from lookout.cloud.watching.resources import MISSING, StackResource, look_at_resource
 from lookout.errors import StackError
 
 if TYPE_CHECKING:

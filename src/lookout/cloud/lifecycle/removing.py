@@ -13,14 +13,14 @@ from typing import Any
 from uuid import uuid4
 
 from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.contents import contents, listed
-from lookout.cloud.dialogue import Dialogue, at_rest
-from lookout.cloud.emptying import deny_uploads, empty
-from lookout.cloud.following import Event, Follower
-from lookout.cloud.kept_clients import keeping
-from lookout.cloud.leftovers import Leftover, Search, find_leftovers
-from lookout.cloud.presence import Resource
-from lookout.cloud.stack_state import StackState, refuse_protected
+from lookout.cloud.lifecycle.contents import contents, listed
+from lookout.cloud.lifecycle.dialogue import Dialogue, at_rest
+from lookout.cloud.lifecycle.emptying import deny_uploads, empty
+from lookout.cloud.lifecycle.following import Event, Follower
+from lookout.cloud.lifecycle.kept_clients import keeping
+from lookout.cloud.lifecycle.leftovers import Leftover, Search, find_leftovers
+from lookout.cloud.lifecycle.presence import Resource
+from lookout.cloud.lifecycle.stack_state import StackState, refuse_protected
 from lookout.cloud.template import Names
 
 # How often a stack whose deletion fails is tried again.

@@ -1,0 +1,1 @@
+"""A stack's life: planned, made, changed, deleted, and looked for afterwards."""
