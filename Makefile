@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_QUIET ?= 1
 SOAKED := tests/apps/server/test_running.py tests/apps/server/test_schemathesis.py tests/test_fuzzing.py \
-    tests/test_offloading_soak.py
+    tests/test_offloading_soak.py tests/apps/test_send.py
 
 LINT_VENV ?= .venv-lint
 # Pinned, as it finds more with every version; by itself, as it pins what Lookout and its tools need otherwise.
