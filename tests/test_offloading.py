@@ -85,7 +85,8 @@ def test_a_function_that_cannot_start_ends_the_run_with_its_reason(variables: di
     settings = account.functions.get_function_configuration(FunctionName="broken")["Environment"]["Variables"]
     changed = {"Variables": {**settings, "LOOKOUT_MODEL": "/nowhere"}}
     account.functions.update_function_configuration(FunctionName="broken", Environment=changed)
-    answer = run("send", str(pictures), "--execution", "remote", "--stack", "broken", **variables)
+    broken = ("--stack", "broken", "--concurrency", "5")
+    answer = run("send", str(pictures), "--execution", "remote", *broken, **variables)
     assert answer.returncode == 1
     assert "/nowhere holds no readable model" in answer.stderr
     assert run("stack", "down", "--name", "broken", "--yes", **variables).returncode == 0
