@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lookout.cloud.account import aws_errors, missing
+from lookout.cloud.account import THROTTLED, aws_errors, missing
 from lookout.cloud.items import KEY, Outcome, from_item
 from lookout.errors import ExecutionError, LookoutError
 from lookout.executions.pace import Pace
@@ -32,9 +32,7 @@ MOST_KEYS = 100
 # A look takes along what is due within this time: images that were sent together are read together.
 _NEARLY_S = 0.01
 _FIRST_BUSY_PAUSE_S, _LONGEST_BUSY_PAUSE_S = 0.05, 2.0
-_THROTTLED = frozenset(
-    {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "Throttling"}
-)
+_BUSY = THROTTLED | {"ProvisionedThroughputExceededException"}
 
 
 @dataclass(slots=True)
@@ -154,7 +152,7 @@ class TableReader:
             try:
                 answer = self._dynamodb.batch_get_item(RequestItems=request)
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") not in _THROTTLED:
+                if error.response.get("Error", {}).get("Code") not in _BUSY:
                     raise
                 self._postpone(urls)
                 return

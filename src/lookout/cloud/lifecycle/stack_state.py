@@ -84,13 +84,18 @@ def look(account: Account, name_or_id: str) -> StackState | None:
 
 def describe(client: CloudFormationClient, name_or_id: str) -> StackState | None:
     """As ``look``; raises AWS's own errors."""
+    stack = told_of(client, name_or_id)
+    return _read(client, stack) if stack else None
+
+
+def told_of(client: CloudFormationClient, name_or_id: str) -> StackTypeDef | None:
+    """What CloudFormation tells of a stack; None where there is none. Raises AWS's own errors."""
     try:
-        stack = client.describe_stacks(StackName=name_or_id)["Stacks"][0]
+        return client.describe_stacks(StackName=name_or_id)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
             return None
         raise
-    return _read(client, stack)
 
 
 def _read(client: CloudFormationClient, stack: StackTypeDef) -> StackState:

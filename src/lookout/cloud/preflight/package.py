@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lookout.cloud.packages.zip_package import MOST_BYTES
 from lookout.cloud.preflight.check import Check, Package
 
 _MB = 1024**2
-MAX_UNPACKED_BYTES = 250 * _MB
 MAX_IMAGE_BYTES = 10 * 1024 * _MB
 
 
@@ -15,7 +15,7 @@ def judge_package(package: Package) -> tuple[Check, ...]:
     if package.kind == "image":
         checks.append(_tool(package.tool))
     if package.kind == "zip" and package.unpacked_bytes is not None:
-        checks.append(_size("unpacked the zip", package.unpacked_bytes, MAX_UNPACKED_BYTES, _SMALLER_ZIP))
+        checks.append(_size("unpacked the zip", package.unpacked_bytes, MOST_BYTES, _SMALLER_ZIP))
     if package.kind != "zip" and package.size_bytes is not None:
         checks.append(_size("the image", package.size_bytes, MAX_IMAGE_BYTES, "take a smaller model"))
     return tuple(checks)

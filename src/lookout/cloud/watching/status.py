@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from lookout.cloud.account import Account, aws_errors
+from lookout.cloud.lifecycle.stack_state import told_of
 from lookout.cloud.template import option_of, template_body
 from lookout.cloud.watching.resources import MISSING, StackResource, look_at_resource
 from lookout.errors import StackError
@@ -115,9 +114,7 @@ def _mending(resource: StackResource, up: str, down: str) -> str:
 
 
 def _describe(cloudformation: CloudFormationClient, name: str) -> StackTypeDef:
-    try:
-        return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            raise StackError(f"there is no stack {name}: make it with lookout stack up {option_of(name)}") from error
-        raise
+    stack = told_of(cloudformation, name)
+    if stack is None:
+        raise StackError(f"there is no stack {name}: make it with lookout stack up {option_of(name)}")
+    return stack
