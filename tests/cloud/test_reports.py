@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lookout.cloud.emulator.report import host_line
-from lookout.cloud.reports import Invocation, parse_report, wait_for_reports
+from lookout.cloud.reports import Invocation, Work, parse_report, parse_work, wait_for_reports
 
 # The line as FACTS and AWS's documentation have it, tabs and all.
 COLD = (
@@ -33,9 +35,10 @@ class Logs:
     def get_paginator(self, _name: str) -> Logs:
         return self
 
-    def paginate(self, **_: object) -> list[dict]:
-        self.looks += 1
-        return [{"events": [{"message": line} for line in self.lines[: self.looks]]}]
+    def paginate(self, *, filterPattern: str, **_: object) -> list[dict]:  # noqa: N803  botocore's
+        term = filterPattern.strip('"')
+        self.looks += term.startswith("REPORT")
+        return [{"events": [{"message": line} for line in self.lines[: self.looks] if term in line]}]
 
 
 def test_what_the_machine_could_not_give_is_marked():
@@ -54,3 +57,20 @@ def test_late_lines_are_waited_for():
 def test_a_line_that_never_comes_is_left_out():
     found = wait_for_reports(Logs(COLD), "group", ["7f", "80"], since=0, timeout_s=0, sleep=lambda _: None)
     assert set(found) == {"7f"}
+
+
+DONE = json.dumps({"event": "object", "request_id": "7f", "began": 5.0, "ended": 5.5, "timings_ms": {"decode": 500}})
+
+
+def test_what_the_function_logs_of_its_image_comes_along():
+    found = wait_for_reports(Logs(DONE, COLD, WARM), "group", ["7f", "80"], since=0, sleep=lambda _: None)
+    assert found["7f"].work == Work(5.0, 5.5, {"decode": 500})
+    assert found["80"].work is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "7", '{"request_id": "7f", "timings_ms": {}}', DONE.replace("500", '"soon"'), DONE.replace("{", "[", 1)],
+)
+def test_another_line_tells_nothing_of_an_image(line: str):
+    assert parse_work(line) is None

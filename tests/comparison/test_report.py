@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +9,12 @@ from hypothesis import strategies as st
 
 from lookout.cloud.reports import Invocation
 from lookout.comparison.report import Agreement, make_report
-from lookout.comparison.samples import Sample, SampleLog
+from lookout.comparison.samples import Sample
 from lookout.comparison.statistics import summarise
 from lookout.core.detections import Box, Detection
 from lookout.errors import ImageError
 from lookout.executions.protocol import Answer
 
-MACHINE = {"cpu": "test"}
 DOG = (Detection("dog", 0.9, Box(0, 0, 1, 1)),)
 
 
@@ -33,7 +30,7 @@ def remote(
 
 
 def report_of(*samples: Sample, executions: tuple[str, ...] = ("local", "remote")):
-    return make_report(samples, executions=executions, emulated=True, machine=MACHINE)
+    return make_report(samples, executions)
 
 
 def row(report, task: str, metric: str = "Duration"):
@@ -133,16 +130,11 @@ def test_an_execution_without_a_sample_has_rows_without_numbers():
     }  # fmt: skip
 
 
-def test_the_log_holds_every_sample_raw(tmp_path: Path):
-    path = tmp_path / "out" / "samples.jsonl"
-    with SampleLog(path, {"model": "tiny"}) as log:
-        log.append(remote("ä.jpg", 100, init_ms=4.5))
-        log.append(Sample.failed("local", "b.jpg", 7.5, ImageError("not an image")))
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]  # there before it is closed
-    assert lines[0] == {"kind": "run", "format": 2, "model": "tiny"}
-    assert lines[1]["cold"] is True
-    assert lines[1]["invocation"]["init_ms"] == 4.5
-    assert lines[1]["objects"] == [DOG[0].to_json()]
-    assert lines[2]["error"] == "not an image"
-    assert lines[2]["error_kind"] == "ImageError"
-    assert "objects" not in lines[2]
+def test_warm_ups_are_in_no_row_but_cold_ones():
+    warm = dataclasses.replace(remote("a", 900), warm_up=True)
+    cold = dataclasses.replace(remote("b", 700, init_ms=400), warm_up=True)
+    failed = dataclasses.replace(Sample.failed("local", "a", 0, ImageError("no")), warm_up=True)
+    report = report_of(warm, cold, remote("c", 100), failed)
+    assert row(report, "Remote execution").mean == 100
+    assert row(report, "Remote cold start").mean == 700
+    assert len(report.failures) == 1  # a failure counts whenever it comes

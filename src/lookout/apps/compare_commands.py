@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,8 @@ from lookout.apps.progress import Progress
 from lookout.errors import LookoutError, UsageError
 
 if TYPE_CHECKING:
+    from lookout.comparison.load import Load
+    from lookout.comparison.results import Run
     from lookout.comparison.samples import Sample
 
 
@@ -57,6 +60,24 @@ if TYPE_CHECKING:
     metavar="R",
     help="In place of it, R images a second on average, whatever became of those before.",
 )
+@click.option(
+    "--burst", type=click.IntRange(1, 256), metavar="N", help="Or N images at once, as after idleness; see --idle."
+)
+@click.option(
+    "--idle",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="From when a burst is answered to the next.",
+)
+@click.option(
+    "--warm-up",
+    type=click.IntRange(0, 1000),
+    default=2,
+    show_default=True,
+    help="Images of each execution that are sent first, and are in no figure but those of cold starts.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the order of images, and of their arrivals.")
 @options.memory
 @options.timeout
@@ -82,24 +103,22 @@ def compare(
     Example: lookout compare photos/ --model yolov3-tiny.cfg
              lookout compare photos/ --model yolov3-tiny.cfg --network 4g --rate 2
     """
+    from lookout.comparison.bench import Subject
     from lookout.comparison.compare import Comparison
     from lookout.comparison.compare import compare as run_comparison
-    from lookout.comparison.load import Load
+    from lookout.comparison.conditions import Condition
     from lookout.comparison.network import read_network
+    from lookout.comparison.report import make_report
+    from lookout.comparison.results import SAMPLES_FILE
     from lookout.engines import choose
     from lookout.images import find
 
     executions = _execution_names(settings["executions"])
     _require_extras(executions, settings["cloud"])
-    if settings["rate"] and settings["concurrency"] != 1:
-        raise UsageError(
-            "--rate and --concurrency: images come at a rate or so many at a time; leave one of the two out"
-        )
     network = read_network(settings["network"]) if settings["network"] else None
     if network and settings["cloud"] == "aws":
         raise UsageError("--network: AWS is reached over the network that there is; leave one of the two out")
-    comparison = Comparison(
-        paths=tuple(find(images)),
+    subject = Subject(
         model=opening.take_model(settings),
         engine=choose(settings["engine"]),
         confidence=settings["confidence"],
@@ -109,20 +128,23 @@ def compare(
         stack=settings["stack"],
         memory_mb=settings["memory"],
         timeout_s=settings["timeout"],
-        network=network,
-        load=Load(settings["concurrency"], settings["rate"], settings["seed"]),
     )
-    samples_path = (out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")) / "samples.jsonl"
+    load = _load(settings)
+    memory_mb = subject.memory_mb if subject.offloaded and subject.cloud == "emulator" else None
+    condition = Condition(load.scenario, executions, load, network, memory_mb)
+    comparison = Comparison(tuple(find(images)), subject, lambda measure: measure(condition))
+    folder = out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")
+    samples_path = folder / SAMPLES_FILE
     ending = Ending()
     ending.listen()
     try:
-        with Progress(len(comparison.paths) * len(executions)) as progress:
+        with Progress((len(comparison.paths) + load.warm_ups) * len(executions)) as progress:
 
             def notify(news: str | Sample) -> None:
                 with ending.held():  # an interruption that Python lost, as in a finaliser, holds from here on
                     progress.notify(news)
 
-            report = run_comparison(comparison, samples_path, notify)
+            run = run_comparison(comparison, folder, notify)
     except (KeyboardInterrupt, LookoutError) as error:
         if samples_path.exists():
             click.echo(console.printable(f"What was measured by then is in {samples_path}"), err=True)
@@ -130,10 +152,11 @@ def compare(
             click.echo("Interrupted", err=True)
             sys.exit(ending.status or console.INTERRUPTED)
         raise
+    report = make_report(run.points[0].samples, executions)
     if as_json:
-        console.put(json.dumps({**report.to_json(), "samples": str(samples_path)}))
+        console.put(json.dumps({**_document(run), **report.to_json(), "samples": str(samples_path)}))
     else:
-        tables.print_report(report)
+        tables.print_report(run, report)
         console.put(console.printable(f"Samples: {samples_path}"))
     sys.exit(0 if report.sound else 1)
 
@@ -170,8 +193,36 @@ def demo(context: click.Context, images: tuple[Path, ...], model: str | None, *,
     context.invoke(compare, images=paths, model=model or bundled.NAME, as_json=as_json)
 
 
+def _load(settings: Mapping[str, Any]) -> Load:
+    """How images come. Raises ``UsageError`` where that is asked for in two ways."""
+    from lookout.comparison.load import Load
+
+    concurrency = settings["concurrency"] if settings["concurrency"] != 1 else None
+    ways = {"--concurrency": concurrency, "--rate": settings["rate"], "--burst": settings["burst"]}
+    given = [option for option, value in ways.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(
+            f"{' and '.join(given)}: images come at a rate, so many at a time, or in bursts; give one of them"
+        )
+    if settings["burst"] is not None:  # after idleness nothing is warm
+        return Load(seed=settings["seed"], burst=settings["burst"], idle_s=settings["idle"])
+    return Load(settings["concurrency"], settings["rate"], settings["seed"], warm_up=settings["warm_up"])
+
+
+def _document(run: Run) -> dict[str, Any]:
+    """What ``--json`` tells of a run beside its figures."""
+    condition = run.points[0].condition
+    return {
+        "warnings": list(run.warnings),
+        "emulated": run.emulated,
+        "machine": dict(run.machine),
+        "network": dataclasses.asdict(condition.network) if condition.network else None,
+        "load": dataclasses.asdict(condition.load),
+    }
+
+
 def _execution_names(text: str) -> tuple[str, ...]:
-    from lookout.comparison.compare import NAMES
+    from lookout.comparison.bench import NAMES
 
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in NAMES]

@@ -124,8 +124,10 @@ class Function:
 
     def _answer(self, document: object, request_id: str) -> dict[str, Any]:
         """The direct execution. What is wrong with the request is an answer, not a fault of the function."""
+        began, start = self._clock(), time.perf_counter()
         try:
             image_id, data = read_request(document)
+            fetch_ms = _milliseconds_since(start)
             result = self._detector.detect(data)
         except (UsageError, ImageError) as error:
             self._log.warning("direct", request_id, status="failed", error=str(error))
@@ -134,8 +136,10 @@ class Function:
         except Exception as error:
             self._log.error("direct", request_id, status="fault", **_fault(error))
             raise
-        self._log.info("direct", request_id, status="done", **_figures(result, len(data), result.timings))
-        return answer_document(image_id, result)
+        answer = answer_document(image_id, result)
+        figures = _figures(result, len(data), {"fetch": fetch_ms, **result.timings})
+        self._log.info("direct", request_id, status="done", **self._when(began), **figures)
+        return answer
 
     def _process(self, records: Sequence[object], request_id: str) -> dict[str, Any]:
         """All objects of an event, each by itself: of those that can be dealt with, none waits for another."""
@@ -161,6 +165,7 @@ class Function:
         return {"processed": processed}
 
     def _take(self, created: ObjectCreated, url: str, request_id: str) -> None:
+        began = self._clock()
         outcome, figures = self._look(created, url, request_id)
         if outcome is None:
             self._log.warning("object", request_id, url=url, status="replaced by a newer object")
@@ -170,7 +175,12 @@ class Function:
         figures["timings_ms"] = {**figures.get("timings_ms", {}), "store": _milliseconds_since(start)}
         told = self._log.warning if outcome.error else self._log.info
         status = "failed" if outcome.error else "done"
+        figures |= self._when(began)
         told("object", request_id, url=url, status=status, stored=stored, error=outcome.error, **figures)
+
+    def _when(self, began: float) -> dict[str, float]:
+        """When an image was begun with, and that it is done with now: by these a client splits what it has waited."""
+        return {"began": round(began, 6), "ended": round(self._clock(), 6)}
 
     def _look(self, created: ObjectCreated, url: str, request_id: str) -> tuple[Outcome | None, dict[str, Any]]:
         """What is in an object's image; None where the object is no longer there, but a newer one of its key."""

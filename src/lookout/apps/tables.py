@@ -14,16 +14,17 @@ from lookout.apps.console import EMULATED, printable, put
 
 if TYPE_CHECKING:
     from lookout.comparison.report import Report, Row
+    from lookout.comparison.results import Run
     from lookout.comparison.statistics import Summary
     from lookout.comparison.tally import Totals
 
 
-def print_report(report: Report) -> None:
-    """The table, and under it all that a reader must know to read it rightly."""
+def print_report(run: Run, report: Report) -> None:
+    """The table of a run's first point, and under it all that a reader must know to read it rightly."""
     console = standard_output()
     with console.capture() as table:
         _print_table(console, report.rows)
-    put("\n".join([table.get().rstrip("\n"), *map(printable, _footer(report))]))
+    put("\n".join([table.get().rstrip("\n"), *map(printable, _footer(run, report))]))
 
 
 _COLUMNS = {"Mean": "mean", "SD": "sd", "Min": "min", "Max": "max", "p50": "p50", "p95": "p95"}
@@ -67,26 +68,26 @@ def _is_known(summary: Summary, field: str) -> bool:
     return summary.n > 1 or field == "mean"
 
 
-def _footer(report: Report) -> Iterable[str]:
-    agreement = report.agreement
+def _footer(run: Run, report: Report) -> Iterable[str]:
+    agreement, condition = report.agreement, run.points[0].condition
     if agreement.images:
         yield f"Identical objects from every execution: {agreement.identical} of {agreement.images} images."
     if report.cold_starts:
         yield f"Cold starts: {report.cold_starts}, in rows of their own."
     if report.unreported:
         yield f"Left out for want of a REPORT line: {report.unreported} offloaded samples."
-    yield from report.warnings
+    yield from run.warnings
     failed: dict[tuple[str, str], list[str]] = {}
     for failure in report.failures:
         failed.setdefault((failure.image, failure.error), []).append(failure.execution)
     for (image, error), executions in failed.items():
         yield f"Failed ({', '.join(executions)}): {image}: {error}"
-    if report.emulated:
+    if run.emulated:
         yield EMULATED
-    yield report.load.described()
-    if report.network:
-        yield f"The network was this machine's own, made as slow as {report.network.described()}."
-    machine = report.machine
+    yield condition.load.described()
+    if condition.network:
+        yield f"The network was this machine's own, made as slow as {condition.network.described()}."
+    machine = run.machine
     yield f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
 
 

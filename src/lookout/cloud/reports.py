@@ -1,10 +1,11 @@
-"""The REPORT line that Lambda logs after every invocation: what it took, and what it is billed for."""
+"""What is logged of an invocation: by Lambda what it took, and is billed for (REPORT); by the function, its stages."""
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,23 @@ _HOST = re.compile(r"LOOKOUT_HOST REPORT RequestId: (?P<request_id>\S+)\s+Oversu
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What the function logs of an image: when it began and ended with it, and each stage's milliseconds.
+
+    Both in seconds since the epoch, by the function's clock.
+    """
+
+    began: float
+    ended: float
+    timings_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """One invocation, as Lambda reports it. ``init_ms`` is there for a cold start alone.
 
-    ``oversubscribed``: the emulator's machine could not give it its share of CPU, so that it took too long.
+    ``oversubscribed``: the emulator's machine could not give it its share of CPU, so that it took too long. ``work``:
+    what the function itself logged of its image; None where that isn't known.
     """
 
     request_id: str
@@ -39,6 +53,7 @@ class Invocation:
     used_mb: int
     init_ms: float | None = None
     oversubscribed: bool = False
+    work: Work | None = None
 
 
 def parse_report(line: str) -> Invocation | None:
@@ -79,20 +94,40 @@ def wait_for_reports(
     deadline = time.monotonic() + timeout_s
     pause_s = 0.1
     while True:
-        found.update(_read(logs, log_group, since))
+        found.update(_reports(logs, log_group, since))
         if found.keys() >= set(request_ids) or time.monotonic() > deadline:
-            return {request_id: found[request_id] for request_id in request_ids if request_id in found}
+            break
         sleep(pause_s)
         pause_s = min(2.0, pause_s * 2)
+    done = _work(logs, log_group, since)
+    return {key: replace(found[key], work=done.get(key)) for key in request_ids if key in found}
 
 
-def _read(logs: CloudWatchLogsClient, log_group: str, since: float) -> dict[str, Invocation]:
+def parse_work(line: str) -> tuple[str, Work] | None:
+    """The request id of the function's line of an image that it is done with, and what it tells; None for any other."""
+    try:
+        document = json.loads(line)
+        timings_ms = {str(stage): float(ms) for stage, ms in document["timings_ms"].items()}
+        return str(document["request_id"]), Work(float(document["began"]), float(document["ended"]), timings_ms)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _work(logs: CloudWatchLogsClient, log_group: str, since: float) -> dict[str, Work]:
+    return dict(filter(None, map(parse_work, _lines(logs, log_group, since, '"timings_ms"'))))
+
+
+def _lines(logs: CloudWatchLogsClient, log_group: str, since: float, pattern: str) -> Iterator[str]:
     pages = logs.get_paginator("filter_log_events").paginate(
-        logGroupName=log_group, startTime=int(since * 1000), filterPattern='"REPORT RequestId"'
+        logGroupName=log_group, startTime=int(since * 1000), filterPattern=pattern
     )
+    return (event["message"] for page in pages for event in page["events"])
+
+
+def _reports(logs: CloudWatchLogsClient, log_group: str, since: float) -> dict[str, Invocation]:
     found: dict[str, Invocation] = {}
     oversubscribed: set[str] = set()
-    for line in (event["message"] for page in pages for event in page["events"]):
+    for line in _lines(logs, log_group, since, '"REPORT RequestId"'):
         if host := _HOST.search(line):
             oversubscribed.add(host["request_id"])
         elif invocation := parse_report(line):

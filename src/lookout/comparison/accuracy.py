@@ -14,9 +14,8 @@ import numpy.typing as npt
 
 from lookout.comparison.coco import Annotations, result_entry
 from lookout.comparison.samples import Sample
+from lookout.comparison.stages import DETECTOR
 from lookout.comparison.statistics import Summary, summarise
-
-STAGES = ("decode", "preprocess", "inference", "postprocess")
 
 # Where COCO's evaluator keeps, in the order of its areas, what counts: precision is (IoUs, recalls, categories,
 # areas, limits); its IoUs are 0.50, 0.55 ... 0.95; it holds -1 where there is no object to be found.
@@ -108,7 +107,7 @@ def judge(
         ),
         failed=tuple(sample for sample in samples if sample.answer is None),
         milliseconds=summarise([answer.elapsed_ms for answer in answers]),
-        stages_ms={stage: float(np.mean([a.timings_ms[stage] for a in answers])) for stage in STAGES if answers},
+        stages_ms={stage: float(np.mean([a.timings_ms[stage] for a in answers])) for stage in DETECTOR if answers},
     )
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, cycle, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,24 +33,54 @@ MOST_UNDER_WAY = 128
 class Load:
     """How images come: ``concurrency`` of them at a time, or in an open loop ``rate_per_s``; shuffled by ``seed``.
 
+    ``burst``: so many at once, and the next burst ``idle_s`` after the last was answered. ``warm_up``: so many images
+    first, of each execution, so that what follows finds everything loaded; with more at a time, as many as that.
+
     One at a time, the executions take turns. Else each has the machine for itself: they would be in each other's way.
     """
 
     concurrency: int = 1
     rate_per_s: float | None = None
     seed: int = 1
+    burst: int | None = None
+    idle_s: float = 0.0
+    warm_up: int = 0
+
+    @property
+    def scenario(self) -> str:
+        """What such a load is called."""
+        if self.burst is not None:
+            return "burst"
+        if self.rate_per_s is not None:
+            return "open-loop"
+        return "single-stream" if self.concurrency == 1 else "concurrent"
+
+    @property
+    def warm_ups(self) -> int:
+        """How many images of each execution come first."""
+        return max(self.warm_up, self.concurrency) if self.warm_up else 0
 
     def samples(self, executions: Sequence[Execution], paths: Sequence[Path]) -> Iterator[Sample]:
         """Each image through each execution. Raises one of the ``HOPELESS``."""
-        if self.rate_per_s is None and self.concurrency == 1:
+        if self.scenario == "single-stream":
+            yield from self._warm_ups(executions, paths)
             yield from closed_loop(in_turns(executions, paths, self.seed))
             return
         for execution in executions:
-            tasks = in_turns([execution], paths, self.seed)
-            if self.rate_per_s is None:
-                yield from closed_loop(tasks, self.concurrency)
-            else:
-                yield from open_loop(poisson(tasks, self.rate_per_s, self.seed))
+            yield from self._warm_ups([execution], paths)
+            yield from self._of_one(in_turns([execution], paths, self.seed))
+
+    def _of_one(self, tasks: list[Task]) -> Iterator[Sample]:
+        if self.burst is not None:
+            return bursts(tasks, self.burst, self.idle_s)
+        if self.rate_per_s is not None:
+            return open_loop(poisson(tasks, self.rate_per_s, self.seed))
+        return closed_loop(tasks, self.concurrency)
+
+    def _warm_ups(self, executions: Sequence[Execution], paths: Sequence[Path]) -> Iterator[Sample]:
+        first = list(islice(cycle(paths), self.warm_ups))
+        for sample in closed_loop(in_turns(executions, first), self.concurrency):
+            yield replace(sample, warm_up=True)
 
     def described(self) -> str:
         """In words.
@@ -58,6 +88,8 @@ class Load:
         >>> Load(rate_per_s=12.5).described()
         'Open loop, 12.5 images/s on average: each time counts from when its image was due.'
         """
+        if self.burst is not None:
+            return f"{self.burst} images at once, again {self.idle_s:g} s after they were answered."
         if self.rate_per_s is not None:
             return f"Open loop, {self.rate_per_s:g} images/s on average: each time counts from when its image was due."
         return "One image at a time." if self.concurrency == 1 else f"{self.concurrency} images at a time."
@@ -131,6 +163,16 @@ def open_loop(
         yield from samples
 
 
+def bursts(
+    tasks: Sequence[Task], size: int, idle_s: float, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Sample]:
+    """Samples in the tasks' order, so many begun at once; then nothing comes for a while: what idles may end."""
+    for begun in range(0, len(tasks), size):
+        if begun:
+            sleep(idle_s)
+        yield from open_loop(tasks[begun : begun + size], under_way=size)
+
+
 def take_sample(
     execution: str,
     path: Path,
@@ -139,14 +181,16 @@ def take_sample(
     read: Callable[[Path], bytes] = images.read,
 ) -> Sample:
     """One image through ``detect``. Any error but the ``HOPELESS`` is the sample's."""
-    started = clock()
+    started, data = clock(), None
     try:
-        answer = detect(read(path), path.name)
+        data = read(path)
+        answer = detect(data, path.name)
     except HOPELESS:
         raise
     except LookoutError as error:  # the boundary: here an error becomes a row
-        return replace(Sample.failed(execution, str(path), started, error), ended=clock())
-    return Sample(execution, str(path), started, answer, ended=clock())
+        failed = Sample.failed(execution, str(path), started, error)
+        return replace(failed, ended=clock(), size_bytes=None if data is None else len(data))
+    return Sample(execution, str(path), started, answer, ended=clock(), size_bytes=len(data))
 
 
 def _order(things: Sequence[Thing], chance: random.Random | None) -> Sequence[Thing]:

@@ -32,6 +32,36 @@ def describe_machine() -> dict[str, object]:
     }
 
 
+def peak_memory_mb(pid: int) -> float | None:
+    """The most memory that a process and its children have had, each its own most; None where the system does not tell.
+
+    What several of them share (the interpreter's code, what a worker got from its parent) counts for each.
+    """
+    peaks_kb = [_peak_kb(one) for one in (pid, *_descendants(pid))]
+    known = [peak_kb for peak_kb in peaks_kb if peak_kb is not None]
+    return sum(known) / 1024 if known else None
+
+
+def _peak_kb(pid: int) -> int | None:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    except OSError:  # it ended, or the system has no such file
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = [int(child) for child in task.read_text("utf-8").split()]
+        except OSError:  # the thread ended
+            continue
+        for child in children:
+            found += [child, *_descendants(child)]
+    return found
+
+
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,29 +23,47 @@ from lookout.executions.protocol import Execution
 from lookout.executions.remote import RemoteExecution
 
 if TYPE_CHECKING:
-    from lookout.comparison.compare import Comparison
+    from lookout.comparison.bench import Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
     """A deployment that images are offloaded to. ``description`` is what is kept of it with the samples.
 
-    ``client`` is the account as who offloads reaches it, where that is over another network than ``account`` is.
+    ``settings``: those of a stack that was made for this run, and may be changed.
     """
 
     account: Account
     deployment: Deployment
     description: dict[str, Any]
-    client: Account | None = None
+    settings: StackSettings | None = None
 
     @property
     def emulated(self) -> bool:
         """Whether its figures come from the emulator."""
         return self.account.emulated
 
-    def execution(self, name: str) -> Execution:
-        """The execution of that name, which offloads to it."""
-        account = self.client or self.account
+    @property
+    def memory_mb(self) -> int:
+        """The function's memory."""
+        return int(self.deployment.parameters["Memory"])
+
+    def with_memory(self, memory_mb: int) -> Cloud:
+        """The same with another memory, its function with no sandbox yet. Raises ``UsageError`` for the user's own."""
+        if self.settings is None:
+            raise UsageError(
+                f"the stack has {self.memory_mb} MB and {memory_mb} are to be measured: bring it up with --memory "
+                f"{memory_mb} first"
+            )
+        settings = dataclasses.replace(self.settings, memory_mb=memory_mb)
+        deployment = Stack(self.account, settings.names.stack).up(settings)
+        return dataclasses.replace(self, deployment=deployment, settings=settings)
+
+    def execution(self, name: str, over: Callable[[str], str] = str) -> Execution:
+        """The execution of that name, which offloads to it; ``over`` says where an emulator's address is reached."""
+        account = self.account
+        if self.emulated and account.endpoint is not None:
+            account = dataclasses.replace(account, endpoint=over(account.endpoint))
         if name == "direct":
             return DirectExecution(account, self.deployment)
         # Lambda tries a failing invocation three times; a slow one may take its whole time-out.
@@ -63,39 +81,35 @@ class Cloud:
             return wait_for_reports(self.account.logs, log_group, request_ids, since - 60, timeout_s)
 
 
-def emulated_cloud(comparison: Comparison, emulator: dict[str, Any], url: str) -> Cloud:
-    """The emulator that said ``emulator`` when it was ready, with a stack for this comparison on it.
-
-    ``url`` is where clients reach it.
-    """
+def emulated_cloud(subject: Subject, emulator: dict[str, Any]) -> Cloud:
+    """The emulator that said ``emulator`` when it was ready, with a stack for this subject on it."""
     account = account_of_emulator(emulator["environment"])
     settings = StackSettings(
-        names=Names.of(comparison.stack),
+        names=Names.of(subject.stack),
         code=Code(image_uri=EMULATED_IMAGE),
-        model_folder=str(comparison.model.folder),
-        engine=comparison.engine,
-        confidence=comparison.confidence,
-        iou=comparison.iou,
-        memory_mb=comparison.memory_mb,
-        timeout_s=comparison.timeout_s,
-        input=comparison.model.input_format.described(),
+        model_folder=str(subject.model.folder),
+        engine=subject.engine,
+        confidence=subject.confidence,
+        iou=subject.iou,
+        memory_mb=subject.memory_mb,
+        timeout_s=subject.timeout_s,
+        input=subject.model.input_format.described(),
     )
-    deployment = Stack(account, comparison.stack).up(settings)
+    deployment = Stack(account, subject.stack).up(settings)
     description = {"emulated": True, **(describe_emulator(emulator["url"]) or {})}
-    client = dataclasses.replace(account, endpoint=url)
-    return Cloud(account, deployment, {**description, **dataclasses.asdict(settings)}, client)
+    return Cloud(account, deployment, {**description, **dataclasses.asdict(settings)}, settings)
 
 
-def aws_cloud(comparison: Comparison) -> Cloud:
+def aws_cloud(subject: Subject) -> Cloud:
     """The stack that is up in the user's account. Raises ``UsageError`` where it was made to detect otherwise."""
     account = account_of_environment()
-    deployment = Stack(account, comparison.stack).find()
-    wanted = {"Engine": comparison.engine, "Confidence": comparison.confidence, "Iou": comparison.iou}
+    deployment = Stack(account, subject.stack).find()
+    wanted = {"Engine": subject.engine, "Confidence": subject.confidence, "Iou": subject.iou}
     for name, value in wanted.items():
         deployed = deployment.parameters.get(name)
         if deployed != str(value):
             raise UsageError(
-                f"the stack {comparison.stack} has {name} {deployed} and this comparison {value}: "
+                f"the stack {subject.stack} has {name} {deployed} and this comparison {value}: "
                 f"give --{name.lower()} {deployed}, or bring the stack up anew"
             )
     description = {"emulated": account.emulated, "region": account.region, "endpoint": account.address}

@@ -73,6 +73,11 @@ class Process:
         self._log = log
         self._if_killed = if_killed
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def ready(self) -> dict[str, Any]:
         """What the child says once it is ready. Raises ``ExecutionError`` where it ended instead."""
         assert self._process.stdout is not None  # noqa: S101  it was started with a pipe

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from lookout.comparison.load import ONE_AT_A_TIME, Load
-from lookout.comparison.network import Network
 from lookout.comparison.samples import OFFLOADED, Sample, objects_json
 from lookout.comparison.statistics import Summary, summarise
 
@@ -48,18 +47,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a comparison has to say. ``machine`` describes where it was measured, ``warnings`` what to mind."""
+    """What a point of a run has to say. ``unreported`` samples, of which Lambda has told nothing, are in no row."""
 
     rows: tuple[Row, ...]
     agreement: Agreement
     cold_starts: int
     failures: tuple[Failure, ...]
     unreported: int
-    warnings: tuple[str, ...]
-    emulated: bool
-    machine: Mapping[str, Any]
-    network: Network | None = None
-    load: Load = ONE_AT_A_TIME
 
     def to_json(self) -> dict[str, Any]:
         """The report as data."""
@@ -69,11 +63,6 @@ class Report:
             "cold_starts": self.cold_starts,
             "failures": [dataclasses.asdict(failure) for failure in self.failures],
             "unreported": self.unreported,
-            "warnings": list(self.warnings),
-            "emulated": self.emulated,
-            "machine": dict(self.machine),
-            "network": dataclasses.asdict(self.network) if self.network else None,
-            "load": dataclasses.asdict(self.load),
         }
 
     @property
@@ -82,17 +71,8 @@ class Report:
         return not self.failures and not self.unreported and self.agreement.identical == self.agreement.images
 
 
-def make_report(
-    samples: Sequence[Sample],
-    *,
-    executions: Collection[str],
-    emulated: bool,
-    machine: Mapping[str, Any],
-    network: Network | None = None,
-    load: Load = ONE_AT_A_TIME,
-    warnings: Sequence[str] = (),
-) -> Report:
-    """The report of a run of these executions.
+def make_report(samples: Sequence[Sample], executions: Collection[str]) -> Report:
+    """The report of samples of these executions.
 
     An offloaded sample whose REPORT line is missing may have met a cold start: it is in no row, and counted as
     ``unreported``.
@@ -104,11 +84,6 @@ def make_report(
         cold_starts=sum(sample.cold for sample in offloaded),
         failures=tuple(Failure(s.execution, s.image, s.error) for s in samples if s.error is not None),
         unreported=sum(sample.invocation is None for sample in offloaded),
-        warnings=tuple(warnings),
-        emulated=emulated,
-        machine=machine,
-        network=network,
-        load=load,
     )
 
 
@@ -159,15 +134,10 @@ _ROWS: tuple[tuple[str, str, str, str, bool, _Pick], ...] = (
 
 def _rows(samples: Sequence[Sample], executions: Collection[str]) -> Iterator[Row]:
     for task, metric, unit, execution, cold, pick in _ROWS:
-        chosen = [s for s in samples if s.execution == execution and s.cold == cold and _classified(s)]
+        chosen = [s for s in samples if s.execution == execution and (s.answer and s.cold if cold else s.is_warm)]
         if execution in executions and (chosen or not cold):
-            picked = (pick(sample) for sample in chosen if sample.answer)
+            picked = map(pick, chosen)
             yield Row(task, metric, unit, summarise([value for value in picked if value is not None]))
-
-
-def _classified(sample: Sample) -> bool:
-    """Whether it is known if the sample met a cold start."""
-    return sample.execution not in OFFLOADED or sample.invocation is not None
 
 
 def _agreement(samples: Sequence[Sample], executions: Collection[str]) -> Agreement:
@@ -177,9 +147,10 @@ def _agreement(samples: Sequence[Sample], executions: Collection[str]) -> Agreem
     """
     if len(executions) < 2:
         return Agreement(0, 0)
-    answers: dict[str, list[list[dict[str, Any]]]] = {}
+    answers: dict[str, dict[str, list[list[dict[str, Any]]]]] = {}
     for sample in samples:
         if sample.answer:
-            answers.setdefault(sample.image, []).append(objects_json(sample.answer.objects))
-    complete = [objects for objects in answers.values() if len(objects) == len(executions)]
-    return Agreement(len(complete), sum(all(o == objects[0] for o in objects) for objects in complete))
+            of_image = answers.setdefault(sample.image, {})
+            of_image.setdefault(sample.execution, []).append(objects_json(sample.answer.objects))
+    complete = [list(chain(*found.values())) for found in answers.values() if len(found) == len(executions)]
+    return Agreement(len(complete), sum(all(one == found[0] for one in found) for found in complete))

@@ -1,25 +1,16 @@
-"""What is kept of a run: one JSON line a sample, appended and never changed.
-
-A line of kind ``run`` describes a run; the samples that follow it are its own, raw: nothing is trimmed or averaged,
-and a failure is a sample with an ``error`` and without objects.
-"""
+"""One image through one execution, with all that is known of it: what a comparison is made of."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from lookout.cloud.reports import Invocation
+from lookout.cloud.reports import Invocation, Work
 from lookout.core.detections import Detection
-from lookout.errors import ExecutionError, LookoutError, UsageError
+from lookout.errors import ExecutionError, LookoutError
 from lookout.executions.protocol import Answer
-
-FORMAT = 2
 
 # The executions whose images a function works on, which reports of each.
 OFFLOADED = ("remote", "direct")
@@ -27,12 +18,12 @@ OFFLOADED = ("remote", "direct")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image through one execution. ``image`` is its path, as it was given.
+    """One image through one execution. ``image`` is its path, as it was given, and ``size_bytes`` what the file has.
 
     ``started`` and ``ended`` in seconds since the epoch; so is ``scheduled``, when an image of an open loop was to be
     sent. Either ``answer`` is there or ``error`` (with ``error_kind``, the name of its class) is. ``invocation`` is
     what Lambda reported of it. ``failed_retries``: how often an image that failed was sent again; that of an answer is
-    in it.
+    in it. ``warm_up``: it was sent so that those that follow find everything loaded, and is in no figure of theirs.
     """
 
     execution: str
@@ -45,6 +36,8 @@ class Sample:
     failed_retries: int = 0
     ended: float | None = None
     scheduled: float | None = None
+    size_bytes: int | None = None
+    warm_up: bool = False
 
     @staticmethod
     def failed(execution: str, image: str, started: float, error: LookoutError) -> Sample:
@@ -69,28 +62,63 @@ class Sample:
         """Whether it met a cold start."""
         return self.invocation is not None and self.invocation.init_ms is not None
 
+    @property
+    def is_classified(self) -> bool:
+        """Whether it is known if it met a cold start: of an offloaded one Lambda must have reported."""
+        return self.execution not in OFFLOADED or self.invocation is not None
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it was answered, and nothing was loaded for it."""
+        return self.answer is not None and self.is_classified and not self.cold and not self.warm_up
+
     def to_json(self) -> dict[str, Any]:
-        """The sample's line."""
+        """The sample's line; what Lambda reported of it has a line of its own."""
         document: dict[str, Any] = {
-            "kind": "sample",
             "execution": self.execution,
             "image": self.image,
-            "started": round(self.started, 6),
-            "scheduled": None if self.scheduled is None else round(self.scheduled, 6),
+            "size_bytes": self.size_bytes,
+            "warm_up": self.warm_up,
+            "scheduled": _rounded(self.scheduled),
+            "started": _rounded(self.started),
+            "ended": _rounded(self.ended),
             "latency_ms": self.latency_ms,
+            "retries": self.retries,
         }
         if self.answer is None:
             return {**document, "error": self.error, "error_kind": self.error_kind}
         return {
             **document,
             "elapsed_ms": self.answer.elapsed_ms,
+            "encode_ms": self.answer.encode_ms,
             "upload_ms": self.answer.upload_ms,
             "inference_ms": self.answer.inference_ms,
             "timings_ms": dict(self.answer.timings_ms),
-            "cold": self.cold,
-            "invocation": dataclasses.asdict(self.invocation) if self.invocation else None,
+            "request_id": self.answer.request_id,
             "objects": objects_json(self.answer.objects),
         }
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> Sample:
+        """Read what ``to_json`` wrote. Raises ``KeyError``, ``TypeError`` or ``ValueError`` on anything else."""
+        about = {
+            name: document[name]
+            for name in ("execution", "image", "size_bytes", "warm_up", "scheduled", "started", "ended")
+        }
+        if "objects" not in document:
+            failure = {"error": str(document["error"]), "error_kind": document["error_kind"]}
+            return Sample(**about, **failure, failed_retries=document["retries"])
+        answer = Answer(
+            objects=tuple(Detection.from_json(found) for found in document["objects"]),
+            inference_ms=float(document["inference_ms"]),
+            elapsed_ms=float(document["elapsed_ms"]),
+            timings_ms={str(stage): float(ms) for stage, ms in document["timings_ms"].items()},
+            upload_ms=document["upload_ms"],
+            request_id=document["request_id"],
+            retries=document["retries"],
+            encode_ms=float(document["encode_ms"]),
+        )
+        return Sample(**about, answer=answer)
 
 
 def objects_json(objects: tuple[Detection, ...]) -> list[dict[str, Any]]:
@@ -98,34 +126,17 @@ def objects_json(objects: tuple[Detection, ...]) -> list[dict[str, Any]]:
     return [detection.to_json() for detection in objects]
 
 
-class SampleLog:
-    """The file that samples are appended to, a run after those that it holds already.
+def invocation_json(invocation: Invocation) -> dict[str, Any]:
+    """What Lambda reported of a sample, for a line of its own: it is known only after the sample is."""
+    return dataclasses.asdict(invocation)
 
-    Every line is written whole, as soon as it is known.
 
-    Raises ``UsageError`` where the file can't be made.
-    """
+def read_invocation(document: Mapping[str, Any]) -> Invocation:
+    """Read what ``invocation_json`` wrote. Raises ``KeyError`` or ``TypeError`` on anything else."""
+    known = {field.name: document[field.name] for field in dataclasses.fields(Invocation)}
+    work = known.pop("work")
+    return Invocation(**known, work=None if work is None else Work(**work))
 
-    def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{path} can't be written ({error.strerror}): name another folder with --out") from error
-        self._write({"kind": "run", "format": FORMAT, **run})
 
-    def append(self, sample: Sample) -> None:
-        """Add a sample."""
-        self._write(sample.to_json())
-
-    def _write(self, document: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(document) + "\n")
-        self._file.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)

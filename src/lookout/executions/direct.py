@@ -58,7 +58,9 @@ class DirectExecution:
 
     def detect(self, data: bytes, name: str = "image") -> Answer:
         """See ``Execution``. Raises ``UsageError`` for an image that is too large to be sent this way."""
+        start = self._clock()
         payload = json.dumps(request_document(str(uuid.uuid4()), data)).encode()
+        encode_ms = (self._clock() - start) * 1000
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise UsageError(
                 f"the image makes a payload of {len(payload):,} bytes, and Lambda takes {MAX_PAYLOAD_BYTES:,}: "
@@ -69,8 +71,8 @@ class DirectExecution:
         answer, document = reply.document
         if "FunctionError" in answer:
             raise ExecutionError(f"the function failed on {name}: {document.get('errorMessage', document)}")
-        found = read_answer(document, reply.elapsed_ms, f"the function {self._function}")
-        return replace(found, request_id=_request_id(answer), retries=reply.retries)
+        found = read_answer(document, encode_ms + reply.elapsed_ms, f"the function {self._function}")
+        return replace(found, request_id=_request_id(answer), retries=reply.retries, encode_ms=encode_ms)
 
     def _invoke(self, payload: bytes, name: str) -> Reply | Refused:
         start = self._clock()

@@ -14,8 +14,9 @@ class Answer:
     """What an execution found in one image, and what it took.
 
     ``elapsed_ms`` is the whole, as the caller saw it; ``timings_ms`` the detector's own stages;
-    ``upload_ms`` the transfer to the bucket, and ``request_id`` Lambda's, where there were such. ``retries``: how
-    often it was asked again; ``elapsed_ms`` is then of the attempt that was answered. ``fetched``: an earlier run
+    ``upload_ms`` the transfer to the bucket, and ``request_id`` Lambda's, where there were such. ``encode_ms``: to
+    bring the image into the form that it is sent in. ``retries``: how often it was asked again; ``elapsed_ms`` is then
+    of the attempt that was answered. ``fetched``: an earlier run
     sent the image, and this one only came for what was found in it; then ``elapsed_ms`` tells nothing of the whole.
     """
 
@@ -27,6 +28,7 @@ class Answer:
     request_id: str | None = None
     retries: int = 0
     fetched: bool = False
+    encode_ms: float = 0.0
 
 
 class Execution(Protocol):
