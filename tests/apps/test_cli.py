@@ -16,6 +16,8 @@ import pytest
 
 from helpers.program import Program, run, run_into, run_without_reader
 from helpers.tiny import CONFIDENCE, make_model, make_picture, make_pictures
+from lookout.comparison.results import read_runs
+from lookout.comparison.samples import Sample
 
 THRESHOLD = ("--confidence", str(CONFIDENCE))
 
@@ -89,6 +91,12 @@ def test_detect_saves_pictures_with_boxes(cfg: Path, pictures: Path, tmp_path: P
     assert abs(drawn.astype(int) - original).max() > 100
 
 
+def measured(folder: Path) -> list[Sample]:
+    """What a comparison measured that left its samples in a folder, without warm-ups."""
+    (run,) = read_runs([folder])
+    return [sample for sample in run.points[0].samples if not sample.warm_up]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such name")
 def test_any_file_name_will_do(cfg: Path, tmp_path: Path, served: str):
     folder = tmp_path / "names"
@@ -102,7 +110,7 @@ def test_any_file_name_will_do(cfg: Path, tmp_path: Path, served: str):
     out = ("--executions", "in-process", "--out", str(tmp_path / "out"))
     answer = run("compare", str(folder), "--model", str(cfg), *out)
     assert answer.returncode == 0, answer.stderr
-    assert len((tmp_path / "out" / "samples.jsonl").read_text().splitlines()) == 5
+    assert len(measured(tmp_path / "out")) == 4
 
 
 def test_an_image_is_one_whatever_its_suffix(cfg: Path, tmp_path: Path, served: str):
@@ -126,7 +134,7 @@ def test_an_execution_alone_agrees_with_nobody(cfg: Path, pictures: Path, tmp_pa
     answer = run("compare", str(pictures), str(pictures), "--model", str(cfg), *arguments)
     assert answer.returncode == 0, answer.stderr
     assert "Identical" not in answer.stdout
-    assert len((tmp_path / "samples.jsonl").read_text().splitlines()) == 4
+    assert len(measured(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -188,7 +196,7 @@ def test_compare_without_a_cloud(cfg: Path, pictures: Path, tmp_path: Path):
     assert [(row["task"], row["n"]) for row in report["rows"]] == [("In-process execution", 3), ("Local execution", 3)]
     assert report["agreement"] == {"images": 3, "identical": 3}
     assert (report["emulated"], report["warnings"]) == (False, [])
-    assert len((tmp_path / "out" / "samples.jsonl").read_text().splitlines()) == 7
+    assert len(measured(tmp_path / "out")) == 6
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -75,14 +75,17 @@ def make_report(samples: Sequence[Sample], executions: Collection[str]) -> Repor
     """The report of samples of these executions.
 
     An offloaded sample whose REPORT line is missing may have met a cold start: it is in no row, and counted as
-    ``unreported``.
+    ``unreported``. Warm-ups are in the rows of cold starts, if at all; what fails of them is an image that is measured
+    after them, and fails again.
     """
     offloaded = [sample for sample in samples if sample.execution in OFFLOADED and sample.answer]
     return Report(
         rows=tuple(_rows(samples, executions)),
         agreement=_agreement(samples, executions),
         cold_starts=sum(sample.cold for sample in offloaded),
-        failures=tuple(Failure(s.execution, s.image, s.error) for s in samples if s.error is not None),
+        failures=tuple(
+            Failure(s.execution, s.image, s.error) for s in samples if s.error is not None and not s.warm_up
+        ),
         unreported=sum(sample.invocation is None for sample in offloaded),
     )
 
