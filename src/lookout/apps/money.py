@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lookout.comparison.costs import Estimate, Part
+from lookout.comparison.bill import Estimate, Part
 from lookout.comparison.prices import PRICES, Prices, read_prices
 from lookout.errors import UsageError
 
@@ -43,9 +43,10 @@ def describe_estimate(estimate: Estimate) -> Iterator[str]:
     parts = [part for part in estimate.parts if part.dollars]
     yield from _lines(parts, decimals=2 if estimate.dollars >= 10 else 4)
     if any(part.dollars for part in estimate.free):
-        yield f"Lambda's free tier, if nothing else uses it, takes off {dollars(estimate.dollars_saved)}."
+        yield f"AWS's free tier, if nothing else uses it, takes off {dollars(estimate.dollars_saved)}."
     prices = estimate.prices
-    yield f"Prices: {prices.region}, {prices.as_of}. Not in it: {', '.join(prices.unpriced)}."
+    lacking = f" Not in it: {', '.join(estimate.lacking)}." if estimate.lacking else ""
+    yield f"Prices: {prices.region}, {prices.as_of}.{lacking}"
 
 
 def _lines(parts: Sequence[Part], decimals: int) -> Iterator[str]:
