@@ -96,6 +96,15 @@ def test_a_cold_start_is_rounded_up_once_with_its_invocation():
     assert cold.gb_seconds == pytest.approx(301)
 
 
+def test_what_invocations_were_billed_for_is_not_rounded_again():
+    # Of four invocations one was cold: 101 + 101 + 102 + 1,102 ms were billed.
+    workload = Workload(1000, memory_mb=1024, init_ms=1000.2, cold_share=0.25, billed_ms=351.5)
+    assert workload.gb_seconds == pytest.approx(351.5)
+    parts = {part.name: part.quantity for part in function_parts(workload)}
+    assert parts["initialisation"] == pytest.approx(250.05)
+    assert parts["duration"] == pytest.approx(351.5 - 250.05)
+
+
 @pytest.mark.parametrize(
     ("item_bytes", "writes", "reads"),
     [(0, 1, 8), (1, 1, 8), (1024, 1, 8), (1025, 2, 8), (4096, 4, 8), (4097, 5, 16), (400_000, 391, 784)],
@@ -196,6 +205,8 @@ def test_json_has_the_sum_its_parts_and_whose_prices():
         {"looks": -1},
         {"cold_share": 1.1},
         {"execution": "local"},
+        {"billed_ms": -1},
+        {"billed_ms": float("nan")},
     ],
 )
 def test_a_workload_that_can_not_be_is_refused(changes: dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import operator
 import re
 from collections.abc import Mapping
@@ -20,8 +21,8 @@ from lookout.comparison.bill import Estimate
 from lookout.comparison.break_even import Offloading, break_even
 from lookout.comparison.costs import Workload, assumed_duration_ms, of_month, per_thousand
 from lookout.comparison.own_machine import OwnMachine
-from lookout.comparison.prices import PRICES, SOURCES, Prices
-from lookout.comparison.service_latencies import KINDS, PUBLISHED
+from lookout.comparison.prices import PRICES, SOURCES, Prices, read_prices
+from lookout.comparison.service_latencies import KINDS, PUBLISHED, read_service_latencies
 
 PAGE = (Path(__file__).parents[2] / "docs" / "costs.md").read_text("utf-8")
 
@@ -123,6 +124,17 @@ def test_rounding():
         assert float(gb_seconds) == 1000 * by_hand / 1000 * 512 / 1024
         workload = Workload(1000, 512, duration_ms, init_ms=init_ms, cold_share=1 if init_ms else 0)
         assert workload.gb_seconds == pytest.approx(float(gb_seconds))
+    says("Rounding", "0.185 GB-s", "billed as 1,870 ms: 0.935 GB-s", "301 ms are billed, and not 302")
+    assert ceil(100.3) + ceil(200.3) == 302
+
+
+def test_what_an_image_is_taken_to_need_is_what_the_page_says():
+    remote, direct = Workload(1), Workload(1, execution="direct")
+    says("What is counted", f"{remote.logged_bytes:,} and {direct.logged_bytes:,} bytes logged, {remote.looks} looks")
+    says("What is counted", f"{remote.answered_bytes:,} and {direct.answered_bytes:,} bytes received")
+    says("What is counted", f"an item of {remote.item_bytes} bytes")
+    assert f"{1000 * 5 * 26 / 1024**3 * PRICES.log_gb:.5f}" == "0.00006"
+    says("What is counted", "130 bytes, or $0.00006 for 1,000 images")
 
 
 def test_a_students_ten_thousand_images_a_month():
@@ -217,6 +229,14 @@ def test_the_table_of_service_latencies():
         else:
             assert (float(p50), float(p99), measured) == (figure.p50_ms, figure.p99_ms, figure.measured)
             says("Service latencies", figure.source)
+
+
+def test_the_files_that_the_page_shows_are_read():
+    (prices,) = re.findall(r"^    (\{.*\})$", section("Prices"), re.MULTILINE)
+    assert read_prices(json.loads(prices), "the page").thousand_puts == 0.0054
+    (latencies,) = re.findall(r"^    (\{.*\})$", section("Service latencies"), re.MULTILINE)
+    figures = read_service_latencies(json.loads(latencies), "the page").figures
+    assert set(figures) == {"invoke", "fetch", "store", "notice"}
 
 
 @pytest.mark.parametrize("change", [{"thousand_puts": 0.0054}, {"x86_64_gb_second": 0.00002}, {"log_gb": 0.51}])

@@ -14,17 +14,19 @@ from lookout.errors import UsageError
 
 def load_prices(path: Path | None) -> Prices:
     """The prices in a JSON or TOML file, ours without one. Raises ``UsageError``."""
-    if path is None:
-        return PRICES
+    return PRICES if path is None else read_prices(load_document(path), str(path))
+
+
+def load_document(path: Path) -> object:
+    """What a JSON or TOML file holds. Raises ``UsageError``."""
     try:
         text = path.read_text("utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
     except ValueError as error:  # of either form, and of what is no text
         form = "JSON" if path.suffix == ".json" else "TOML"
         raise UsageError(f"{path} is no {form}: {error}") from error
-    return read_prices(document, str(path))
 
 
 def dollars(amount: float) -> str:

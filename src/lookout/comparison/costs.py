@@ -40,11 +40,14 @@ class Workload:
     """Images through the function, and what each takes.
 
     ``duration_ms`` is the mean of an invocation without its initialisation, ``init_ms`` of that, which a share of
-    ``cold_share`` of the invocations has. ``looks`` counts how often a client asks the table for a result that it waits
-    for: 7.5 times on AWS (simulated), two to four times on the emulator, where an event takes a second less. An item of
-    the table is under 1 KB for up to about nine objects. ``log_bytes`` are of what the function logs for an image,
-    Lambda's own lines among them; ``answer_bytes`` of all that the client receives, headers included. None: what was
-    measured. ``direct`` has no use for image, item and looks.
+    ``cold_share`` of the invocations has. ``billed_ms`` is the mean of what invocations were billed for, initialisation
+    among it, where that is known: then nothing is rounded up, as it was already.
+
+    ``looks`` counts how often a client asks the table for a result that it waits for: 7.5 times on AWS (simulated), two
+    to four times on the emulator, where an event takes a second less. An item of the table is under 1 KB for up to
+    about nine objects. ``log_bytes`` are of what the function logs for an image, Lambda's own lines among them;
+    ``answer_bytes`` of all that the client receives, headers included. None: what was measured. ``direct`` has no use
+    for image, item and looks.
     """
 
     images: float
@@ -59,6 +62,7 @@ class Workload:
     answer_bytes: float | None = None
     architecture: Architecture = "x86_64"
     execution: Offloaded = "remote"
+    billed_ms: float | None = None
 
     def __post_init__(self) -> None:
         for name in (
@@ -74,6 +78,8 @@ class Workload:
         ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name} of a workload is {getattr(self, name)}: give a number that is not below zero")
+        if self.billed_ms is not None and not self.cold_share * self.init_ms <= self.billed_ms < math.inf:
+            raise UsageError(f"billed_ms of a workload is {self.billed_ms}: it can't be less than its initialisation")
         if not 0 <= self.cold_share <= 1:
             raise UsageError(f"cold_share of a workload is {self.cold_share}: give a number from 0 to 1")
         if self.execution not in get_args(Offloaded):
@@ -94,11 +100,15 @@ class Workload:
     @property
     def gb_seconds(self) -> float:
         """What the images use of Lambda, initialisation included."""
+        if self.billed_ms is not None:
+            return self._gb_seconds(self.images, self.billed_ms)
         return self._gb_seconds(self.images, _billed_ms(self.duration_ms)) + self.init_gb_seconds
 
     @property
     def init_gb_seconds(self) -> float:
         """What initialisation adds: it is billed with the invocation, and both rounded up together."""
+        if self.billed_ms is not None:
+            return self._gb_seconds(self.images * self.cold_share, self.init_ms)
         cold_ms = _billed_ms(self.duration_ms + self.init_ms)
         return self._gb_seconds(self.images * self.cold_share, cold_ms - _billed_ms(self.duration_ms))
 
