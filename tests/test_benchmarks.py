@@ -47,6 +47,21 @@ def test_servers(tmp_path: Path):
     assert all(float(figure) > 0 for figure in figures)
 
 
+def test_offloaded_bytes(tmp_path: Path):
+    pytest.importorskip("ministack", reason="the extra emulator is not installed")
+    make_pictures(tmp_path / "coco" / "images", 2)
+    head, remote, direct, items, *simulated = run(
+        "offloaded_bytes.py", "--shared", tmp_path, "--model", make_model(tmp_path)
+    )
+    assert "2 photographs, 512 MB" in head
+    # START, two lines of ours, END and REPORT; an invoked function tells of an image once.
+    assert re.match(r"remote  log +\d{3,} bytes in 5.0 events  looks +[1-9]", remote)
+    assert re.match(r"direct  log +\d{3,} bytes in 4.0 events  looks  0.00  received +\d{3,} bytes", direct)
+    assert re.match(r"items   \d{3,} bytes", items)
+    # As often as a workload is taken to be looked for.
+    assert all(7 <= float(line.split()[3]) <= 8 for line in simulated)
+
+
 def test_cpu_share(tmp_path: Path):
     pytest.importorskip("ministack", reason="the extra emulator is not installed")
     cfg = tmp_path / "tiny.cfg"

@@ -19,7 +19,8 @@ from lookout.cloud.watching.figures import Activity, Billing, Counts
 from lookout.cloud.watching.log_reader import LogLine
 from lookout.cloud.watching.resources import StackResource
 from lookout.cloud.watching.status import StackStatus
-from lookout.comparison.costs import Estimate, monthly, so_far
+from lookout.comparison.bill import Estimate
+from lookout.comparison.costs import monthly, so_far
 from lookout.comparison.prices import Prices
 from lookout.errors import UsageError
 
@@ -122,9 +123,9 @@ def test_a_month_is_told_part_by_part_with_what_is_not_in_it():
     assert "  invocations                $0.20  1,000,000" in lines
     assert "  duration                   $3.08  185,000 GB-s" in lines
     assert "  uploads                    $5.00  1,000,000 PUT" in lines
-    assert lines[-2] == "Lambda's free tier, if nothing else uses it, takes off $3.28."
-    assert lines[-1].startswith(
-        "Prices: us-east-1, 2026-05. Not in it: the function's log, the image repository's storage"
+    assert lines[-2] == "AWS's free tier, if nothing else uses it, takes off $4.53."
+    assert lines[-1] == (
+        "Prices: us-east-1, 2026-05. Not in it: the image repository's storage, the log's storage, the table's backups."
     )
 
 

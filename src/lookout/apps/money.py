@@ -7,24 +7,26 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lookout.comparison.costs import Estimate, Part
+from lookout.comparison.bill import Estimate, Part
 from lookout.comparison.prices import PRICES, Prices, read_prices
 from lookout.errors import UsageError
 
 
 def load_prices(path: Path | None) -> Prices:
     """The prices in a JSON or TOML file, ours without one. Raises ``UsageError``."""
-    if path is None:
-        return PRICES
+    return PRICES if path is None else read_prices(load_document(path), str(path))
+
+
+def load_document(path: Path) -> object:
+    """What a JSON or TOML file holds. Raises ``UsageError``."""
     try:
         text = path.read_text("utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
     except ValueError as error:  # of either form, and of what is no text
         form = "JSON" if path.suffix == ".json" else "TOML"
         raise UsageError(f"{path} is no {form}: {error}") from error
-    return read_prices(document, str(path))
 
 
 def dollars(amount: float) -> str:
@@ -43,9 +45,10 @@ def describe_estimate(estimate: Estimate) -> Iterator[str]:
     parts = [part for part in estimate.parts if part.dollars]
     yield from _lines(parts, decimals=2 if estimate.dollars >= 10 else 4)
     if any(part.dollars for part in estimate.free):
-        yield f"Lambda's free tier, if nothing else uses it, takes off {dollars(estimate.dollars_saved)}."
+        yield f"AWS's free tier, if nothing else uses it, takes off {dollars(estimate.dollars_saved)}."
     prices = estimate.prices
-    yield f"Prices: {prices.region}, {prices.as_of}. Not in it: {', '.join(prices.unpriced)}."
+    lacking = f" Not in it: {', '.join(estimate.lacking)}." if estimate.lacking else ""
+    yield f"Prices: {prices.region}, {prices.as_of}.{lacking}"
 
 
 def _lines(parts: Sequence[Part], decimals: int) -> Iterator[str]:

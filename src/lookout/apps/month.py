@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lookout.apps.money import describe_estimate, dollars
 from lookout.cloud.watching.figures import look_at_activity, month_of
-from lookout.comparison.costs import Estimate, assumed_duration_ms, monthly
+from lookout.comparison.bill import Estimate
+from lookout.comparison.costs import assumed_duration_ms, monthly
 from lookout.comparison.prices import Prices
 
 if TYPE_CHECKING:

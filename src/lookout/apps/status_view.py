@@ -20,7 +20,7 @@ from lookout.cloud.watching.drift import Drift
 from lookout.cloud.watching.figures import Activity, Billing
 from lookout.cloud.watching.resources import StackResource
 from lookout.cloud.watching.status import StackStatus, troubles
-from lookout.comparison.costs import Estimate
+from lookout.comparison.bill import Estimate
 
 # Of a digest so much tells it from others.
 _DIGEST = 19

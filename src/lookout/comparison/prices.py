@@ -1,4 +1,4 @@
-"""What AWS asks for, dated; and other prices in their place. Pure."""
+"""What AWS asks for, dated; where each price is from; and other prices in their place. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ Architecture = Literal["x86_64", "arm64"]
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Dollars, in one region, as of a date. None: not known, so that it is in no sum.
+    """Dollars, in one region, as of a date.
 
-    Lambda's GB-seconds by architecture and requests, with what is free of them each month; S3's requests and storage;
-    DynamoDB's write units (1 KB) and read units (4 KB) on demand.
+    Lambda's GB-seconds by architecture and requests; S3's requests and storage; DynamoDB's write units (1 KB) and read
+    units (4 KB) on demand, and storage; bytes that the function logs; the function's image; an alarm; bytes that leave
+    AWS for the internet. ``free_...`` is what an account gets of it free each month, not for its first year alone.
     """
 
     region: str = "us-east-1"
@@ -33,26 +34,53 @@ class Prices:
     bucket_gb_month: float = 0.023
     million_write_units: float = 0.625
     million_read_units: float = 0.125
-    log_gb: float | None = None
-    repository_gb_month: float | None = None
-    alarm_month: float | None = None
+    table_gb_month: float = 0.25
+    free_table_gb_months: float = 25
+    log_gb: float = 0.50
+    free_log_gb: float = 5
+    repository_gb_month: float = 0.10
+    alarm_month: float = 0.10
+    transfer_out_gb: float = 0.09
+    free_transfer_out_gb: float = 100
 
     def gb_second(self, architecture: Architecture) -> float:
         """Dollars for one GB of memory, one second long."""
         return self.arm64_gb_second if architecture == "arm64" else self.x86_64_gb_second
 
-    @property
-    def unpriced(self) -> tuple[str, ...]:
-        """What a stack costs beside what is priced, for people."""
-        lacking = [name for field, name in _OPTIONAL.items() if getattr(self, field) is None]
-        return (*lacking, "the table's storage and backups", "data sent out of AWS")
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a price is from, and when that was true; all were looked up on 2026-11-25."""
+
+    where: str
+    dated: str
 
 
-# Prices that the table may lack, and what goes unpriced then.
-_OPTIONAL = {
-    "log_gb": "the function's log",
-    "repository_gb_month": "the image repository's storage",
-    "alarm_month": "the alarm",
+# The collection of facts that this project began with; it names no page.
+_FACTS = Source("the project's collection of facts (shared/docs/FACTS.md)", "2026-05")
+_DYNAMODB = Source("https://aws.amazon.com/dynamodb/pricing/ (a stored copy)", "no date")
+_LOGS = Source("https://c3x.dev/blog/cloudwatch-logs-cost-optimization", "2026-06")
+_TRANSFER = Source("https://cloud-cost-557.pages.dev/blog/estimate-aws-data-transfer-bill/", "2026-06-10")
+
+SOURCES: Mapping[str, Source] = {
+    "x86_64_gb_second": _FACTS,
+    "arm64_gb_second": _FACTS,
+    "million_invocations": _FACTS,
+    "free_invocations": _FACTS,
+    "free_gb_seconds": _FACTS,
+    "thousand_puts": _FACTS,
+    "thousand_gets": _FACTS,
+    "bucket_gb_month": _FACTS,
+    "million_write_units": _FACTS,
+    "million_read_units": _FACTS,
+    "table_gb_month": _DYNAMODB,
+    "free_table_gb_months": _DYNAMODB,
+    "log_gb": _LOGS,
+    "free_log_gb": Source("https://hykell.com/kb/platform-specific-guides/aws-cloudwatch-logs-pricing", "no date"),
+    "repository_gb_month": Source("https://cloudburn.io/blog/amazon-ecr-pricing", "2026-03"),
+    "alarm_month": Source("https://c3x.dev/resources/aws/aws_cloudwatch_metric_alarm", "no date"),
+    "transfer_out_gb": _TRANSFER,
+    "free_transfer_out_gb": _TRANSFER,
 }
 
 _TEXTS = ("region", "as_of")
