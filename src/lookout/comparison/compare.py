@@ -5,32 +5,49 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 from lookout.cloud.reports import Invocation
 from lookout.comparison.bench import Bench, Subject
+from lookout.comparison.coco import Annotations
 from lookout.comparison.conditions import Condition, Measure
 from lookout.comparison.machine import describe_machine
-from lookout.comparison.results import SAMPLES_FILE, Point, ResultsLog, Run, read_runs, with_invocation
+from lookout.comparison.results import (
+    SAMPLES_FILE,
+    AveragePrecision,
+    Point,
+    ResultsLog,
+    Run,
+    read_runs,
+    with_invocation,
+)
 from lookout.comparison.samples import Sample
+from lookout.comparison.thumbnails import keep, telling
 from lookout.errors import CloudError, ExecutionError, UsageError
 
 ENVIRONMENT_FILE = "environment.json"
+_MOST_OBJECTS = 100  # of an image count, as COCO has it
 
 Notify = Callable[[str | Sample], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is compared, on which images. ``plan`` is given what measures a condition, and asks it for all it wants."""
+    """What is compared, on which images. ``plan`` is given what measures a condition, and asks it for all it wants.
+
+    ``annotations`` say what is to be found in the images. ``asked``: what else was asked for, which a report of the run
+    needs to know; plain values.
+    """
 
     paths: tuple[Path, ...]
     subject: Subject
     plan: Callable[[Measure], object]
+    annotations: Annotations | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compare(comparison: Comparison, folder: Path, notify: Notify) -> Run:
@@ -51,8 +68,15 @@ def compare(comparison: Comparison, folder: Path, notify: Notify) -> Run:
         with ResultsLog(samples_path, run, started) as log:
             _write_environment(folder / ENVIRONMENT_FILE, {"run": log.run, "started": started, **run})
 
+            first: Point | None = None
+
             def measure(condition: Condition) -> Point:
-                return _measure(bench, condition, _chosen(comparison.paths, condition), log, notify)
+                nonlocal first
+                point = _measure(bench, condition, _chosen(comparison.paths, condition), log, notify)
+                if first is None:
+                    first = point
+                    _look_closer(comparison, point, folder, log)
+                return point
 
             comparison.plan(measure)
             log.end()
@@ -79,6 +103,26 @@ def _measure(bench: Bench, condition: Condition, paths: Sequence[Path], log: Res
     for execution, peak_mb in peaks_mb.items():
         log.add_peak(point, execution, peak_mb)
     return Point(point, condition, tuple(samples), peaks_mb)
+
+
+def _look_closer(comparison: Comparison, point: Point, folder: Path, log: ResultsLog) -> None:
+    """Keep some pictures of a point, and say how well each execution detects where that can be said."""
+    for picture in keep(telling(point.samples), folder, log.run):
+        log.add_picture(picture)
+    if comparison.annotations is None:
+        return
+    # Needs a package that a comparison without it does not.
+    from lookout.comparison.accuracy import judge
+
+    annotations = comparison.annotations
+    known = {str(path): annotations.image_id(path) for path in comparison.paths}
+    image_ids = {path: image_id for path, image_id in known.items() if image_id is not None}
+    category_ids = annotations.category_ids(comparison.subject.model.labels)
+    for execution in point.condition.executions:
+        samples = [s for s in point.of(execution) if not s.warm_up and s.image in image_ids]
+        accuracy = judge(annotations, image_ids, category_ids, samples, _MOST_OBJECTS)
+        found = accuracy.precision
+        log.add_precision(AveragePrecision(execution, found.ap, found.ap50, accuracy.images))
 
 
 def _invocations(
@@ -113,6 +157,7 @@ def _description(comparison: Comparison) -> dict[str, Any]:
         "iou": subject.iou,
         "executions": list(subject.executions),
         "images": len(comparison.paths),
+        "asked": dict(comparison.asked),
     }
 
 

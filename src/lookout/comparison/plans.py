@@ -1,0 +1,153 @@
+"""Which conditions a comparison measures: one, or all that a whole report wants. Pure but for what measures.
+
+A whole report (``Full``) measures one image at a time first, which its table is of; then the executions over some
+networks, the function at some memories, how many images a second come through at most, latency at rates up to that, and
+a burst at sandboxes that are not there yet. Each of these takes as few images as tell it, so that all of it is done in
+minutes; what lies between is predicted, and some of what is measured is kept out of the fit, to say how well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lookout.comparison.bench import Subject
+from lookout.comparison.conditions import Condition, Measure
+from lookout.comparison.load import Load
+from lookout.comparison.network import Network
+from lookout.comparison.results import Point
+from lookout.comparison.samples import OFFLOADED
+
+# Corners and middles of what lies between a wire and a bad mobile network; ms, and Mbit/s up.
+_NETWORKS = ((5, 50), (5, 5), (40, 20), (40, 2), (100, 10), (100, 50), (200, 2), (200, 50), (20, 10))
+_DOWN_OVER_UP = 4
+_MEMORIES_MB = (256, 512, 1024, 1769, 3008)
+_NETWORK_IMAGES, _MEMORY_IMAGES, _BURST = 5, 8, 4
+# A function's peak of memory must fit with room to spare; what it needs is not tried by running out of it.
+_ROOM = 1.15
+_RATES_OF_CAPACITY = (0.25, 0.5, 0.75, 0.9, 1.1)
+# Long enough that a queue shows; short, since there are many.
+_OFFLINE_S, _RATE_S = 5.0, 8.0
+_FEWEST, _MOST = 16, 400
+_AT_ONCE = 8
+
+
+def condition_of(subject: Subject, load: Load, network: Network | None) -> Condition:
+    """All of a subject's executions, on all images."""
+    return Condition(load.scenario, subject.executions, load, network, _memory_mb(subject))
+
+
+def _memory_mb(subject: Subject) -> int | None:
+    """The function's memory, where it is ours to say; on AWS it is what is deployed."""
+    return subject.memory_mb if subject.offloaded and subject.cloud == "emulator" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """All that a report wants. ``cores``: of this machine, which emulates a function's share of CPU."""
+
+    subject: Subject
+    load: Load
+    network: Network | None
+    cores: int
+
+    def __call__(self, measure: Measure) -> None:
+        """Measure it, point by point."""
+        first = measure(condition_of(self.subject, self.load, self.network))
+        if self.subject.cloud == "emulator":
+            for condition in self.networks():
+                measure(condition)
+            for condition in self.memories(_used_mb(first)):
+                measure(condition)
+        for execution in self.subject.executions:
+            if execution != "in-process":  # which nobody else can ask
+                self._rates(measure, execution, first)
+        for condition in self.bursts():
+            measure(condition)
+
+    def networks(self) -> tuple[Condition, ...]:
+        """One image at a time over networks."""
+        over = tuple(name for name in self.subject.executions if name != "in-process")
+        if not over:
+            return ()
+        networks = (
+            Network(f"{rtt:g},{up:g},{up * _DOWN_OVER_UP:g}", rtt, up, up * _DOWN_OVER_UP) for rtt, up in _NETWORKS
+        )
+        few = replace(self.load, warm_up=1)
+        return tuple(
+            Condition("single-stream", over, few, network, _memory_mb(self.subject), _NETWORK_IMAGES)
+            for network in networks
+        )
+
+    def memories(self, used_mb: float | None) -> tuple[Condition, ...]:
+        """One image at a time at other memories than the subject's, those that what was used fits into."""
+        if not self.subject.offloaded or used_mb is None:
+            return ()
+        # Direct, where it is measured: what is asked is what the function takes.
+        execution = "direct" if "direct" in self.subject.offloaded else self.subject.offloaded[0]
+        few = replace(self.load, warm_up=1)
+        return tuple(
+            Condition("single-stream", (execution,), few, self.network, memory_mb, _MEMORY_IMAGES)
+            for memory_mb in _MEMORIES_MB
+            if memory_mb != self.subject.memory_mb and used_mb * _ROOM <= memory_mb <= self.cores * 1769
+        )
+
+    def bursts(self) -> tuple[Condition, ...]:
+        """Images at once, at a function whose sandboxes are all busy or gone."""
+        if not self.subject.offloaded or self.subject.cloud != "emulator":
+            return ()
+        load = Load(seed=self.load.seed, burst=_BURST)
+        return tuple(
+            Condition("burst", (execution,), load, self.network, self.subject.memory_mb, _BURST)
+            for execution in self.subject.offloaded
+        )
+
+    def _rates(self, measure: Measure, execution: str, first: Point) -> None:
+        """How many images a second come through, and latency at rates up to a little more."""
+        alone_s = _mean_latency_ms(first, execution) / 1000
+        images = _bounded(_OFFLINE_S * _AT_ONCE / alone_s / 2)
+        offline = replace(self.load, concurrency=_AT_ONCE, warm_up=_AT_ONCE)
+        memory_mb = _memory_mb(self.subject) if execution in OFFLOADED else None
+        point = measure(Condition("offline", (execution,), offline, self.network, memory_mb, images))
+        capacity_per_s = throughput_per_s(point, execution)
+        if capacity_per_s is None:
+            return
+        for share in _RATES_OF_CAPACITY:
+            rate_per_s = float(f"{share * capacity_per_s:.3g}")
+            load = replace(self.load, rate_per_s=rate_per_s, warm_up=1)
+            images = _bounded(rate_per_s * _RATE_S)
+            measure(Condition("server", (execution,), load, self.network, memory_mb, images))
+
+
+def throughput_per_s(point: Point, execution: str) -> float | None:
+    """How many of a point's images were answered in a second, from the first's start to the last's end.
+
+    None where none was.
+    """
+    measured = [sample for sample in point.of(execution) if not sample.warm_up and sample.ended is not None]
+    answered = [sample.ended for sample in measured if sample.answer and sample.ended is not None]
+    if not answered:
+        return None
+    seconds = max(answered) - min(sample.started for sample in measured)
+    return len(answered) / seconds if seconds > 0 else None
+
+
+def _used_mb(point: Point) -> float | None:
+    used = [sample.invocation.used_mb for sample in point.samples if sample.invocation]
+    return max(used) if used else None
+
+
+def _mean_latency_ms(point: Point, execution: str) -> float:
+    known = [sample.latency_ms for sample in point.of(execution) if sample.is_warm and sample.latency_ms]
+    return sum(known) / len(known) if known else 1000.0
+
+
+def _bounded(images: float) -> int:
+    return int(min(max(images, _FEWEST), _MOST))
+
+
+def measured_rates(points: Sequence[Point], execution: str) -> tuple[Point, ...]:
+    """The points at which an execution was asked at a rate."""
+    return tuple(
+        point for point in points if point.condition.load.rate_per_s and execution in point.condition.executions
+    )
