@@ -1,0 +1,7 @@
+"""From a run's samples to all that a report shows of it. Pure: the same samples and settings, the same findings."""
+
+from __future__ import annotations
+
+from lookout.comparison.analysis.findings_of import Settings, findings_of
+
+__all__ = ["Settings", "findings_of"]

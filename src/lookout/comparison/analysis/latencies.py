@@ -1,0 +1,119 @@
+"""Latencies of a run: how they spread, where they go, how they grow with the rate. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+import numpy as np
+
+from lookout.comparison.findings import Distribution, Peak, RateCurve, RatePoint, StageBar
+from lookout.comparison.results import Point, Run
+from lookout.comparison.samples import Sample
+from lookout.comparison.stages import STAGES, stages_ms
+from lookout.comparison.statistics import interval, percentile_of
+
+# A p99 of fewer says no more than the slowest of them; then a rate is told without judging it.
+FEWEST_FOR_P99 = 20
+# Where latency has grown so many times, the line is beyond its knee.
+_KNEE = 2.0
+
+
+def distributions(point: Point) -> tuple[Distribution, ...]:
+    """Each execution's latencies at a point; warm ones, and cold ones where there were any."""
+    return tuple(_distributions(point))
+
+
+def stage_bars(point: Point) -> tuple[StageBar, ...]:
+    """Where each execution's latency goes, by the means of samples whose stages are known."""
+    return tuple(_bars(point))
+
+
+def rate_curves(run: Run) -> tuple[RateCurve, ...]:
+    """Latency against rate, of each execution that was asked at two rates or more."""
+    curves = (_rate_curve(run.points, execution) for execution in _executions(run))
+    return tuple(curve for curve in curves if len(curve.points) > 1)
+
+
+def peaks(run: Run) -> tuple[Peak, ...]:
+    """The most memory that the server and the function had, the function's by its own memory."""
+    return tuple(_peaks(run))
+
+
+def warm(point: Point, execution: str) -> list[float]:
+    """An execution's warm latencies in ms, in the order in which they were measured."""
+    return [s.latency_ms for s in point.of(execution) if s.is_warm and s.latency_ms is not None]
+
+
+def _distributions(point: Point) -> Iterator[Distribution]:
+    for execution in point.condition.executions:
+        for cold in (False, True):
+            values = sorted(s.latency_ms for s in _group(point, execution, cold=cold) if s.latency_ms is not None)
+            if values:
+                yield Distribution(
+                    execution,
+                    cold,
+                    tuple(values),
+                    mean=interval(values),
+                    p50=interval(values, percentile_of(50)),
+                    p95=interval(values, percentile_of(95)),
+                )
+
+
+def _bars(point: Point) -> Iterator[StageBar]:
+    for execution in point.condition.executions:
+        for cold in (False, True):
+            known = [
+                (sample, stages) for sample in _group(point, execution, cold=cold) if (stages := stages_ms(sample))
+            ]
+            if not known:
+                continue
+            latency_ms = fmean(sample.latency_ms or 0.0 for sample, _ in known)
+            means = {stage: fmean(stages.get(stage, 0.0) for _, stages in known) for stage in STAGES}
+            means = {stage: ms for stage, ms in means.items() if ms > 0}
+            yield StageBar(execution, cold, len(known), latency_ms, means, latency_ms - sum(means.values()))
+
+
+def _group(point: Point, execution: str, *, cold: bool) -> list[Sample]:
+    """An execution's samples that were answered, cold ones or warm ones; a cold one may be a warm-up."""
+    return [s for s in point.of(execution) if (s.answer and s.cold if cold else s.is_warm)]
+
+
+def _rate_curve(points: Sequence[Point], execution: str) -> RateCurve:
+    found = sorted(
+        (
+            _rate_point(point, execution, rate_per_s)
+            for point in points
+            if (rate_per_s := point.condition.load.rate_per_s) and execution in point.condition.executions
+        ),
+        key=lambda point: point.rate_per_s,
+    )
+    known = [point for point in found if point.n > point.failed]
+    beyond = (point.rate_per_s for point in known[1:] if point.p50_ms > _KNEE * known[0].p50_ms)
+    return RateCurve(execution, tuple(known), next(beyond, None))
+
+
+def _rate_point(point: Point, execution: str, rate_per_s: float) -> RatePoint:
+    """Cold starts count: at a rate they are what scaling out costs."""
+    measured = [sample for sample in point.of(execution) if not sample.warm_up]
+    values = [sample.latency_ms for sample in measured if sample.answer and sample.latency_ms is not None]
+    p50_ms, p99_ms = np.percentile(values, [50, 99]) if values else (0.0, 0.0)
+    return RatePoint(rate_per_s, float(p50_ms), float(p99_ms), len(measured), len(measured) - len(values))
+
+
+def _peaks(run: Run) -> Iterator[Peak]:
+    servers = [point.peaks_mb["local"] for point in run.points if "local" in point.peaks_mb]
+    if servers:
+        yield Peak("local: the server's processes", max(servers))
+    used: dict[str, float] = {}
+    for point in run.points:
+        for sample in point.samples:
+            if told := sample.invocation:
+                name = f"the function at {told.memory_mb} MB"
+                used[name] = max(used.get(name, 0), told.used_mb)
+    for name, peak_mb in used.items():
+        yield Peak(name, peak_mb)
+
+
+def _executions(run: Run) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for point in run.points for name in point.condition.executions))

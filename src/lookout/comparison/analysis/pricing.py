@@ -1,0 +1,125 @@
+"""What a run's images cost, by what was measured of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import fmean
+from typing import Literal, cast
+
+from lookout.comparison.bill import Estimate, Part
+from lookout.comparison.break_even import Offloading, break_even, describe, rates_to_draw
+from lookout.comparison.costs import DEFAULT_EXPIRE_DAYS, Offloaded, Workload, per_thousand
+from lookout.comparison.findings import CostCurve, CostPart, Costs, CostTable
+from lookout.comparison.own_machine import OwnMachine
+from lookout.comparison.plans import throughput_per_s
+from lookout.comparison.prices import Architecture, Prices
+from lookout.comparison.results import Point, Run
+from lookout.comparison.samples import OFFLOADED, Sample
+
+# Between an image an hour, and as many as a hundred machines take.
+_LOWEST_RATE_PER_S, _MACHINES = 1 / 3600, 100
+
+
+def costs(run: Run, prices: Prices, dollars_per_hour: float | None) -> Costs | None:
+    """What 1,000 images cost by each way; None where nothing was offloaded, or nothing is known of what it was billed.
+
+    ``dollars_per_hour``: of a machine like the one measured on; without it there is nothing to compare with.
+    """
+    workloads = {name: workload for name in _offloaded(run) if (workload := workload_of(run.points[0], name, run))}
+    if not workloads:
+        return None
+    machine = own_machine(run, dollars_per_hour)
+    tables = [_table(name, per_thousand(workload, prices=prices)) for name, workload in workloads.items()]
+    curves: list[CostCurve] = []
+    sentences: list[str] = []
+    offloadings = {name: Offloading(workload, prices=prices) for name, workload in workloads.items()}
+    if machine is not None:
+        rates = rates_to_draw(_LOWEST_RATE_PER_S, machine.images_per_s * _MACHINES, machine)
+        own = tuple(machine.per_thousand(rate) for rate in rates)
+        curves.append(CostCurve(f"a machine of ${machine.dollars_per_hour:g} an hour", rates, own))
+        for name, offloading in offloadings.items():
+            curves.append(CostCurve(name, rates, tuple(offloading.per_thousand(rate) for rate in rates)))
+            free = tuple(offloading.per_thousand(rate, after_free=True) for rate in rates)
+            curves.append(CostCurve(f"{name} after the free tier", rates, free))
+            sentences.append(_sentence(describe(break_even(offloading, machine), name, machine)))
+    source = f"{prices.region}, {prices.as_of}"
+    return Costs(tuple(tables), tuple(curves), tuple(sentences), source)
+
+
+def own_machine(run: Run, dollars_per_hour: float | None) -> OwnMachine | None:
+    """A machine like the one measured on, at the throughput of its server; None without a price, or a throughput."""
+    throughput = local_throughput_per_s(run)
+    if dollars_per_hour is None or throughput is None:
+        return None
+    return OwnMachine(dollars_per_hour, throughput)
+
+
+def local_throughput_per_s(run: Run) -> float | None:
+    """How many images a second the server answers: where many came at once, else one at a time."""
+    local = [point for point in run.points if "local" in point.condition.executions]
+    measured = [point for point in local if point.condition.scenario in ("offline", "concurrent")]
+    if measured:
+        return max(filter(None, (throughput_per_s(point, "local") for point in measured)), default=None)
+    if not local:
+        return None
+    known = [s.latency_ms for s in local[0].of("local") if s.is_warm and s.latency_ms]
+    return 1000 / fmean(known) if known else None
+
+
+def workload_of(point: Point, execution: str, run: Run) -> Workload | None:
+    """An image through the function, by what was measured of those of a point; None where nothing is known of any."""
+    known = [sample for sample in point.of(execution) if sample.is_warm and sample.invocation]
+    if not known:
+        return None
+    sizes = [sample.size_bytes for sample in known if sample.size_bytes]
+    return Workload(
+        images=1000,
+        memory_mb=_only(sample.invocation.memory_mb for sample in known if sample.invocation),
+        duration_ms=fmean(sample.invocation.duration_ms for sample in known if sample.invocation),
+        billed_ms=fmean(sample.invocation.billed_ms for sample in known if sample.invocation),
+        image_bytes=fmean(sizes) if sizes else 0,
+        architecture=_architecture(run),
+        execution=cast("Offloaded", execution),
+    )
+
+
+def dollars_of(samples: Iterable[Sample], run: Run, execution: str, prices: Prices) -> float | None:
+    """What 1,000 images cost that are like these, which had one memory; None where nothing is known of them."""
+    known = [sample for sample in samples if sample.invocation]
+    if not known:
+        return None
+    point = replace(run.points[0], samples=tuple(known))
+    workload = workload_of(point, execution, run)
+    return None if workload is None else per_thousand(workload, expire_days=DEFAULT_EXPIRE_DAYS, prices=prices).dollars
+
+
+def _table(execution: str, estimate: Estimate) -> CostTable:
+    free = (
+        "Lambda's free tier, 1,000,000 invocations and 400,000 GB-s a month for an account that uses them for nothing "
+        "else, is not taken off."
+    )
+    lacking = f" Not in it: {', '.join(estimate.lacking)}." if estimate.lacking else ""
+    parts = tuple(CostPart(part.name, _quantity(part), part.dollars) for part in estimate.parts if part.dollars)
+    return CostTable(execution, parts, estimate.dollars, free + lacking)
+
+
+def _quantity(part: Part) -> str:
+    return f"{part.quantity:,.4g} {part.unit}".rstrip()
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _offloaded(run: Run) -> tuple[str, ...]:
+    return tuple(name for name in run.points[0].condition.executions if name in OFFLOADED)
+
+
+def _architecture(run: Run) -> Architecture:
+    named = (run.cloud or {}).get("Architecture", (run.cloud or {}).get("architecture", "x86_64"))
+    return cast(Literal["x86_64", "arm64"], named if named in ("x86_64", "arm64") else "x86_64")
+
+
+def _only(values: Iterable[int]) -> int:
+    return max(values)
