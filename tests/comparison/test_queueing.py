@@ -168,5 +168,5 @@ def test_a_shared_line_slows_as_it_fills():
     ],
 )
 def test_what_is_no_queue_is_refused(make):
-    with pytest.raises(ValueError, match="station|servers|rate"):
+    with pytest.raises(ValueError, match=r"station|servers|rate"):
         make()
