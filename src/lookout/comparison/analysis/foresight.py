@@ -60,7 +60,9 @@ def network_map(run: Run) -> findings.NetworkMap | None:
         memory_mb=memory_mb or 0,
         down_per_up=_DOWN_OVER_UP,
     )
-    measured = {(one.condition.network.rtt_ms, one.condition.network.up_mbit_s) for one in seen if one.condition.network}
+    measured = {
+        (one.condition.network.rtt_ms, one.condition.network.up_mbit_s) for one in seen if one.condition.network
+    }
     by_rtt = tuple(
         tuple(
             findings.Cell(
@@ -98,10 +100,7 @@ def _observed(point: Point) -> Iterator[Observation]:
 
 def _held_out(run: Run) -> HeldOut | None:
     seen = [
-        one
-        for mine in _by_execution(observations(run)).values()
-        if _networks(mine) >= _FEWEST_NETWORKS
-        for one in mine
+        one for mine in _by_execution(observations(run)).values() if _networks(mine) >= _FEWEST_NETWORKS for one in mine
     ]
     return held_out(seen, cores=_cores(run)) if seen else None
 

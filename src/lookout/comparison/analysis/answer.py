@@ -1,0 +1,186 @@
+"""The answer in words: which execution wins on latency, throughput and cost, by how much, how sure. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from lookout.comparison.analysis.pricing import own_machine
+from lookout.comparison.findings import Costs, Distribution, NetworkMap, RateCurve
+from lookout.comparison.plans import throughput_per_s
+from lookout.comparison.results import Point, Run
+from lookout.comparison.samples import OFFLOADED
+from lookout.comparison.service_latencies import ServiceLatencies
+from lookout.comparison.statistics import Interval, difference
+
+# Two executions over one image differ by what they do; more samples than pairs of images there are not.
+_SURE = "95 % interval"
+
+
+def answer(
+    run: Run,
+    spread: Sequence[Distribution],
+    rates: Sequence[RateCurve],
+    costs: Costs | None,
+    network_map: NetworkMap | None,
+    latencies: ServiceLatencies,
+    dollars_per_hour: float | None,
+) -> tuple[str, ...]:
+    """The sentences, the first the shortest."""
+    point = run.points[0]
+    return (
+        *_latency(point, spread, run, latencies),
+        *_throughput(run, rates),
+        *_cost(run, costs, dollars_per_hour),
+        *_networks(network_map),
+    )
+
+
+def added(run: Run, spread: Sequence[Distribution], latencies: ServiceLatencies) -> tuple[str, ...]:
+    """What an emulator on this machine lacks, and what that would add, by who measured it; nothing of real figures."""
+    if not run.emulated:
+        return ()
+    return tuple(_added(spread, latencies))
+
+
+def _latency(point: Point, spread: Sequence[Distribution], run: Run, latencies: ServiceLatencies) -> Iterator[str]:
+    ranked = sorted((one for one in spread if not one.cold and one.mean), key=lambda one: _mean(one).value)
+    if not ranked:
+        yield "Nothing was answered, so that there is no answer: see the failures."
+        return
+    first, place = ranked[0], _place(point, run)
+    if len(ranked) == 1:
+        yield f"{_name(first)} takes {_ms(_mean(first))} an image, {place}; nothing was compared with it."
+        return
+    second = ranked[1]
+    yield (
+        f"{_name(first)} is fastest one image at a time, {place}: {_ms(_mean(first))} on average, against "
+        f"{_ms(_mean(second))} of {second.execution}; {_sureness(point, first.execution, second.execution)}."
+    )
+    here = next((one for one in ranked if one.execution not in OFFLOADED), None)
+    away = next((one for one in ranked if one.execution in OFFLOADED), None)
+    if here and away:
+        yield _here_or_away(here, away, latencies if run.emulated else None)
+
+
+def _here_or_away(here: Distribution, away: Distribution, latencies: ServiceLatencies | None) -> str:
+    """The best of each; ``latencies``: what is to be added to emulated ones."""
+    quicker, slower = sorted((here, away), key=lambda one: _mean(one).value)
+    ratio = _mean(slower).value / _mean(quicker).value
+    names = ("here", "offloaded") if quicker is here else ("offloaded", "here")
+    told = f"{_capital(names[0])} ({quicker.execution}) is {ratio:.1f} times as fast as {names[1]} ({slower.execution})"
+    if latencies is None:
+        return f"{told}."
+    more_ms = sum(latencies.added_ms(away.execution, cold=False).values())
+    if more_ms:
+        total_ms = _mean(away).value + more_ms
+        return f"{told}; with what AWS's services are known to add, {away.execution} takes about {total_ms:,.0f} ms."
+    return f"{told}; what AWS's services would add to that is not known here, so offloaded is a lower bound."
+
+
+def _place(point: Point, run: Run) -> str:
+    if point.condition.network:
+        return f"over a network of {point.condition.network.described()}"
+    return "over the network that there was" if run.cloud and not run.emulated else "over loopback"
+
+
+def _throughput(run: Run, rates: Sequence[RateCurve]) -> Iterator[str]:
+    most: dict[str, float] = {}
+    for point in run.points:
+        if point.condition.scenario not in ("offline", "concurrent"):
+            continue
+        for execution in point.condition.executions:
+            if found := throughput_per_s(point, execution):
+                most[execution] = max(found, most.get(execution, 0))
+    if most:
+        ranked = sorted(most, key=most.__getitem__, reverse=True)
+        told = ", ".join(f"{most[name]:.3g} by {name}" for name in ranked)
+        limited = any(name in OFFLOADED for name in ranked) and run.emulated
+        note = "; the emulator has but this machine's cores, and AWS scales further" if limited else ""
+        yield f"Images a second, many at once: {told}{note}."
+    for curve in rates:
+        if curve.knee_per_s is not None:
+            yield (
+                f"{_capital(curve.execution)} keeps its latency up to about {_before(curve):.3g} images/s; at "
+                f"{curve.knee_per_s:.3g} the median has doubled."
+            )
+
+
+def _before(curve: RateCurve) -> float:
+    lower = [point.rate_per_s for point in curve.points if point.rate_per_s < (curve.knee_per_s or 0)]
+    return lower[-1] if lower else 0.0
+
+
+def _cost(run: Run, costs: Costs | None, dollars_per_hour: float | None) -> Iterator[str]:
+    if costs is None:
+        return
+    told = ", ".join(f"${table.dollars:.4f} by {table.execution}" for table in costs.tables)
+    machine = own_machine(run, dollars_per_hour)
+    own = ""
+    if machine is not None:
+        full = machine.per_thousand(machine.images_per_s)
+        own = f", and ${full:.4f} on a machine of ${machine.dollars_per_hour:g} an hour that is never idle"
+    yield f"1,000 images cost {told}{own}."
+    yield from costs.break_evens
+
+
+def _networks(network_map: NetworkMap | None) -> Iterator[str]:
+    if network_map is None:
+        return
+    cells = [cell for row in network_map.cells for cell in row]
+    winners = sorted({cell.winner for cell in cells})
+    if len(winners) == 1:
+        yield f"Over every network of the map {winners[0]} is fastest (mostly predicted)."
+        return
+    counts = {name: sum(cell.winner == name for cell in cells) for name in winners}
+    told = ", ".join(f"{name} on {count}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
+    yield f"Which is fastest depends on the network: of {len(cells)} networks of the map (mostly predicted) {told}."
+
+
+def _added(spread: Sequence[Distribution], latencies: ServiceLatencies) -> Iterator[str]:
+    for one in spread:
+        if one.execution not in OFFLOADED or one.mean is None:
+            continue
+        kind = f"{one.execution}, {'cold' if one.cold else 'warm'}"
+        parts = latencies.added(one.execution, cold=one.cold)
+        if parts:
+            more_ms = sum(part.figure.p50_ms for part in parts)
+            told = "; ".join(
+                f"{part.what}: {part.figure.p50_ms:g} ms (measured {part.figure.measured})" for part in parts
+            )
+            yield (
+                f"{_capital(kind)}: {one.mean.value:,.0f} ms emulated, and about {one.mean.value + more_ms:,.0f} ms "
+                f"with the medians of what AWS's services add. {told}."
+            )
+        if bound := latencies.lower_bound(one.execution, cold=one.cold):
+            yield f"{_capital(kind)} is {bound}."
+
+
+def _sureness(point: Point, one: str, other: str) -> str:
+    """How sure it is that one is faster, by the images that both answered warm."""
+    times = [{s.image: s.latency_ms for s in point.of(name) if s.is_warm and s.latency_ms} for name in (one, other)]
+    both = [image for image in times[0] if image in times[1]]
+    found = difference([times[1][image] for image in both], [times[0][image] for image in both])
+    if found is None:
+        return "of too few images to say how sure that is"
+    bounds = f"{found.value:,.1f} ms an image ({found.low:,.1f} to {found.high:,.1f}, {_SURE}, {len(both)} images)"
+    if found.low > 0:
+        return f"it saves {bounds}"
+    return f"the difference is {bounds}, which may be chance"
+
+
+def _mean(one: Distribution) -> Interval:
+    values = one.values_ms
+    return one.mean or Interval(fmean(values), values[0], values[-1])
+
+
+def _ms(interval: Interval) -> str:
+    return f"{interval.value:,.1f} ms ({interval.low:,.1f} to {interval.high:,.1f})"
+
+
+def _name(one: Distribution) -> str:
+    return _capital(one.execution)
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
