@@ -14,6 +14,7 @@ from lookout.apps.detect_commands import detect
 from lookout.apps.emulator_command import emulator
 from lookout.apps.evaluate_commands import evaluate
 from lookout.apps.model_commands import models
+from lookout.apps.report_command import report
 from lookout.apps.send_command import send
 from lookout.apps.serve_commands import serve
 from lookout.apps.shape_command import shape
@@ -32,6 +33,7 @@ main.add_command(evaluate)
 main.add_command(serve)
 main.add_command(send)
 main.add_command(compare)
+main.add_command(report)
 main.add_command(demo)
 main.add_command(emulator)
 main.add_command(stack)

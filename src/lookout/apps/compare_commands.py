@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lookout.apps import console, opening, options, tables
-from lookout.apps.ending import Ending
-from lookout.apps.progress import Progress
-from lookout.errors import LookoutError, UsageError
+from lookout.apps import measuring, options, reporting
+from lookout.errors import UsageError
 
 if TYPE_CHECKING:
     from lookout.comparison.load import Load
-    from lookout.comparison.results import Run
-    from lookout.comparison.samples import Sample
 
 
 @click.command()
@@ -82,10 +74,23 @@ if TYPE_CHECKING:
 @options.memory
 @options.timeout
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder for samples.jsonl. [default: a new one, lookout-results/<time>]",
+    "--full",
+    is_flag=True,
+    help="Measure networks, memories, rates and bursts too, for all that a report can show: some minutes.",
 )
+@click.option(
+    "--p99",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="Search the highest rate of each execution whose 99th percentile keeps this, after the rest.",
+)
+@click.option(
+    "--annotations",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What is to be found in the images, in COCO's form: then each execution's average precision is told.",
+)
+@measuring.out
+@reporting.settings
 @options.as_json
 def compare(
     images: tuple[Path, ...],
@@ -94,71 +99,35 @@ def compare(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Measure executions against each other.
+    """Measure executions against each other, and say which is better.
 
-    IMAGES (files or folders) go through each execution, and the table that compares them is printed. What is
-    not running is started, and stopped at the end: the web server, the emulator, the stack on it.
+    IMAGES (files or folders) go through each execution; the answer and the table are printed, and a report is
+    written beside the samples. What is not running is started, and stopped at the end: the web server, the
+    emulator, the stack on it.
 
     \b
     Example: lookout compare photos/ --model yolov3-tiny.cfg
              lookout compare photos/ --model yolov3-tiny.cfg --network 4g --rate 2
+             lookout compare photos/ --model yolov3-tiny.cfg --full --machine-cost 0.08
     """
-    from lookout.comparison.bench import Subject
-    from lookout.comparison.compare import Comparison
-    from lookout.comparison.compare import compare as run_comparison
-    from lookout.comparison.conditions import Condition
     from lookout.comparison.network import read_network
-    from lookout.comparison.report import make_report
-    from lookout.comparison.results import SAMPLES_FILE
-    from lookout.engines import choose
-    from lookout.images import find
+    from lookout.comparison.plans import Full, Server, all_of, one
+    from lookout.engines import available_cores
 
-    executions = _execution_names(settings["executions"])
-    _require_extras(executions, settings["cloud"])
+    executions = measuring.execution_names(settings["executions"])
     network = read_network(settings["network"]) if settings["network"] else None
     if network and settings["cloud"] == "aws":
         raise UsageError("--network: AWS is reached over the network that there is; leave one of the two out")
-    subject = Subject(
-        model=opening.take_model(settings),
-        engine=choose(settings["engine"]),
-        confidence=settings["confidence"],
-        iou=settings["iou"],
-        executions=executions,
-        cloud=settings["cloud"],
-        stack=settings["stack"],
-        memory_mb=settings["memory"],
-        timeout_s=settings["timeout"],
-    )
     load = _load(settings)
-    memory_mb = subject.memory_mb if subject.offloaded and subject.cloud == "emulator" else None
-    condition = Condition(load.scenario, executions, load, network, memory_mb)
-    comparison = Comparison(tuple(find(images)), subject, lambda measure: measure(condition))
-    folder = out or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")
-    samples_path = folder / SAMPLES_FILE
-    ending = Ending()
-    ending.listen()
-    try:
-        with Progress((len(comparison.paths) + load.warm_ups) * len(executions)) as progress:
-
-            def notify(news: str | Sample) -> None:
-                with ending.held():  # an interruption that Python lost, as in a finaliser, holds from here on
-                    progress.notify(news)
-
-            run = run_comparison(comparison, folder, notify)
-    except (KeyboardInterrupt, LookoutError) as error:
-        if samples_path.exists():
-            click.echo(console.printable(f"What was measured by then is in {samples_path}"), err=True)
-        if isinstance(error, KeyboardInterrupt):
-            click.echo("Interrupted", err=True)
-            sys.exit(ending.status or console.INTERRUPTED)
-        raise
-    report = make_report(run.points[0].samples, executions)
-    if as_json:
-        console.put(json.dumps({**_document(run), **report.to_json(), "samples": str(samples_path)}))
-    else:
-        tables.print_report(run, report)
-        console.put(console.printable(f"Samples: {samples_path}"))
-    sys.exit(0 if report.sound else 1)
+    subject = measuring.subject(settings, executions)
+    plan = one(subject, load, network)
+    if settings["full"]:
+        if load.scenario != "single-stream":
+            raise UsageError("--full measures one image at a time, many, and rates by itself: leave the others out")
+        plan = Full(subject, load, network, available_cores())
+    if settings["p99"]:
+        plan = all_of(plan, Server(subject, load, network, settings["p99"]))
+    measuring.measure(images, subject, plan, out, settings, as_json=as_json)
 
 
 @click.command(short_help="Compare here and the emulated cloud.")
@@ -207,37 +176,3 @@ def _load(settings: Mapping[str, Any]) -> Load:
     if settings["burst"] is not None:  # after idleness nothing is warm
         return Load(seed=settings["seed"], burst=settings["burst"], idle_s=settings["idle"])
     return Load(settings["concurrency"], settings["rate"], settings["seed"], warm_up=settings["warm_up"])
-
-
-def _document(run: Run) -> dict[str, Any]:
-    """What ``--json`` tells of a run beside its figures."""
-    condition = run.points[0].condition
-    return {
-        "warnings": list(run.warnings),
-        "emulated": run.emulated,
-        "machine": dict(run.machine),
-        "network": dataclasses.asdict(condition.network) if condition.network else None,
-        "load": dataclasses.asdict(condition.load),
-    }
-
-
-def _execution_names(text: str) -> tuple[str, ...]:
-    from lookout.comparison.bench import NAMES
-
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in NAMES]
-    if unknown or not names:
-        raise UsageError(f"--executions {text}: name some of {', '.join(NAMES)}, with commas between them")
-    return names
-
-
-def _require_extras(executions: Sequence[str], cloud: Literal["emulator", "aws"]) -> None:
-    from lookout.comparison.samples import OFFLOADED
-
-    if "local" in executions:
-        console.require("server", "the execution local", "flask", "gunicorn")
-    offloaded = [name for name in executions if name in OFFLOADED]
-    if offloaded and cloud == "emulator":
-        console.require("emulator", "the emulator", "ministack", "boto3")
-    elif offloaded:
-        console.require("cloud", f"the execution {offloaded[0]}", "boto3")

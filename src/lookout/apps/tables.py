@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,26 +12,44 @@ from rich.console import Console
 from rich.table import Table
 
 from lookout.apps.console import EMULATED, printable, put
+from lookout.apps.reporting import WITHOUT_PLOTS
 
 if TYPE_CHECKING:
-    from lookout.comparison.report import Report, Row
-    from lookout.comparison.results import Run
+    from pathlib import Path
+
+    from lookout.comparison.findings import Findings
+    from lookout.comparison.report import Row
     from lookout.comparison.statistics import Summary
     from lookout.comparison.tally import Totals
 
 
-def print_report(run: Run, report: Report) -> None:
-    """The table of a run's first point, and under it all that a reader must know to read it rightly."""
+def print_report(found: Findings) -> None:
+    """The answer, the table of a run's first point, and all that a reader must know to read them rightly."""
     console = standard_output()
     with console.capture() as table:
-        _print_table(console, report.rows)
-    put("\n".join([table.get().rstrip("\n"), *map(printable, _footer(run, report))]))
+        _print_table(console, found.report.rows)
+    lines = [*_wrapped(found.answer, console.width), table.get().rstrip("\n"), *_footer(found)]
+    put("\n".join(map(printable, lines)))
+
+
+def print_written(files: Sequence[Path]) -> None:
+    """Where a report is."""
+    if not any(file.suffix == ".html" for file in files):
+        put(WITHOUT_PLOTS)
+    put(printable(f"Report: {', '.join(map(str, files))}"))
+
+
+def _wrapped(sentences: Iterable[str], width: int) -> Iterable[str]:
+    """Each sentence a paragraph no wider than a terminal, or than is good to read."""
+    for sentence in sentences:
+        yield from textwrap.wrap(sentence, min(width, _READABLE), subsequent_indent="  ")
 
 
 _COLUMNS = {"Mean": "mean", "SD": "sd", "Min": "min", "Max": "max", "p50": "p50", "p95": "p95"}
 # What a narrow terminal does without; --json and a pipe have all of it.
 _SPARED = {"SD", "Min", "Max"}
 _WIDE = 1000
+_READABLE = 120
 
 
 def _print_table(console: Console, rows: Sequence[Row]) -> None:
@@ -68,7 +87,8 @@ def _is_known(summary: Summary, field: str) -> bool:
     return summary.n > 1 or field == "mean"
 
 
-def _footer(run: Run, report: Report) -> Iterable[str]:
+def _footer(found: Findings) -> Iterable[str]:
+    run, report = found.run, found.report
     agreement, condition = report.agreement, run.points[0].condition
     if agreement.images:
         yield f"Identical objects from every execution: {agreement.identical} of {agreement.images} images."
@@ -77,6 +97,9 @@ def _footer(run: Run, report: Report) -> Iterable[str]:
     if report.unreported:
         yield f"Left out for want of a REPORT line: {report.unreported} offloaded samples."
     yield from run.warnings
+    for precision in run.precisions:
+        if precision.ap is not None:
+            yield f"Average precision of {precision.execution}: {precision.ap:.3f} (confidence {run.description['confidence']})."
     failed: dict[tuple[str, str], list[str]] = {}
     for failure in report.failures:
         failed.setdefault((failure.image, failure.error), []).append(failure.execution)
@@ -84,6 +107,7 @@ def _footer(run: Run, report: Report) -> Iterable[str]:
         yield f"Failed ({', '.join(executions)}): {image}: {error}"
     if run.emulated:
         yield EMULATED
+    yield from found.added
     yield condition.load.described()
     if condition.network:
         yield f"The network was this machine's own, made as slow as {condition.network.described()}."

@@ -1,0 +1,97 @@
+"""A comparison's report, written beside its samples: what ``compare``, ``tune`` and ``report`` end with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lookout.apps import options
+from lookout.errors import UsageError
+
+if TYPE_CHECKING:
+    from lookout.comparison.analysis import Settings
+    from lookout.comparison.findings import Findings
+    from lookout.comparison.results import Run
+
+HTML_FILE, MARKDOWN_FILE = "report.html", "report.md"
+WITHOUT_PLOTS = "Install the extra report (pip install 'lookout-vision[report]') for report.html, with plots."
+
+settings = options.together(
+    click.option(
+        "--machine-cost",
+        type=click.FloatRange(min=0),
+        metavar="DOLLARS",
+        help="What an hour of a machine of your own costs.  [default: 0.10, as an assumption]",
+    ),
+    click.option(
+        "--deadline",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="MS",
+        help="What the function's p95 must keep, for the memory that is recommended.",
+    ),
+    options.prices,
+    click.option(
+        "--latencies",
+        metavar="FILE|none",
+        help="What AWS's services take that the emulator does not: a JSON or TOML file in place of what others "
+        "published, or none.",
+    ),
+)
+
+
+def read_settings(
+    machine_cost: float | None, deadline: float | None, prices_file: Path | None, latencies: str | None
+) -> Settings:
+    """What a report is made with, from the options. Raises ``UsageError``."""
+    from lookout.apps.money import load_document, load_prices
+    from lookout.comparison.analysis import Settings
+    from lookout.comparison.service_latencies import NOTHING, PUBLISHED, read_service_latencies
+
+    known = PUBLISHED
+    if latencies == "none":
+        known = NOTHING
+    elif latencies is not None:
+        known = read_service_latencies(load_document(Path(latencies)), latencies)
+    given = {} if machine_cost is None else {"dollars_per_hour": machine_cost, "assumed_price": False}
+    return Settings(load_prices(prices_file), known, deadline_ms=deadline, **given)
+
+
+def findings_of_runs(runs: Sequence[Run], chosen: Settings | None = None) -> list[Findings]:
+    """What there is to say of some runs; those without a sample are left out. Raises ``UsageError`` without any."""
+    from lookout.comparison.analysis import findings_of
+
+    measured = [run for run in runs if run.points and run.points[0].samples]
+    if not measured:
+        raise UsageError("no sample was taken: measure with lookout compare first")
+    return [findings_of(run, chosen) for run in measured]
+
+
+def write(found: Sequence[Findings], samples_folder: Path, folder: Path) -> list[Path]:
+    """Write the report, ``report.html`` where plots can be drawn; which files. Raises ``UsageError``."""
+    from lookout.comparison.rendering import render_html, render_markdown
+
+    pages = {MARKDOWN_FILE: render_markdown(found)}
+    if find_spec("matplotlib"):
+        pages[HTML_FILE] = render_html(found, samples_folder)
+    for name, text in pages.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, "utf-8")
+        except OSError as error:
+            raise UsageError(f"{folder / name} can't be written ({error.strerror}): name another --out") from error
+    return [folder / name for name in (HTML_FILE, MARKDOWN_FILE) if name in pages]
+
+
+def document(found: Findings) -> dict[str, Any]:
+    """The answer, for programs."""
+    return {
+        "answer": list(found.answer),
+        "added": list(found.added),
+        "caveats": list(found.caveats),
+        "recommended_memory_mb": dict(found.memory.recommended) if found.memory else None,
+        "mean_absolute_percentage_error": found.prediction.mape if found.prediction else None,
+    }
