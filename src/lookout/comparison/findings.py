@@ -111,12 +111,16 @@ class CostTable:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """``break_evens``: sentences on where the curves meet. ``source``: whose prices, and of when."""
+    """``break_evens``: sentences on where the curves meet. ``source``: whose prices, and of when.
+
+    ``meeting_points``: those places as images a second, and dollars for 1,000 images, for the plot to mark.
+    """
 
     tables: tuple[CostTable, ...]
     curves: tuple[CostCurve, ...]
     break_evens: tuple[str, ...]
     source: str
+    meeting_points: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
