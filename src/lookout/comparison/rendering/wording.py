@@ -46,9 +46,9 @@ def called(execution: str, *, emulated: bool) -> str:
 
 
 def printable(text: str) -> str:
-    """Text without what is no character of a page: controls, halves of characters, marks that turn text around.
+    r"""Text on one line, without what is no character of a page: controls, halves of characters, marks that turn it.
 
-    >>> printable("a\\x00\\ud800b\\u202egpj.c d\\n")
-    'a��b�gpj.c d�'
+    >>> printable("a\x00\ud800b\u202egpj.c d\n")
+    'a\ufffd\ufffdb\ufffdgpj.c d '
     """
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)
+    return "".join(" " if one.isspace() else one if one.isprintable() else "\ufffd" for one in text)

@@ -85,4 +85,10 @@ def tick_dollars(value: float) -> str:
     >>> tick_dollars(0.05), tick_dollars(20), tick_dollars(0.001)
     ('$0.05', '$20', '$0.001')
     """
-    return f"${value:,.0f}" if value >= 10 else f"${value:.6f}".rstrip("0").rstrip(".") if value >= 1e-6 else dollars(value)
+    return (
+        f"${value:,.0f}"
+        if value >= 10
+        else f"${value:.6f}".rstrip("0").rstrip(".")
+        if value >= 1e-6
+        else dollars(value)
+    )

@@ -170,4 +170,6 @@ def _draw_cell(axes: Axes, cell: Cell, column: int, row: int, columns: int, layo
     text = number(ms) if ms is None or ms < 100 else f"{ms:,.0f}"
     is_roomy = (layout.width_px - 60) / max(columns, 1) >= 64
     told = f"{style.letter}  {text} ms" if is_roomy else f"{style.letter}\n{text}"
-    axes.text(column, row + 0.1, told, ha="center", va="center", fontsize=FONT_PX - (0 if is_roomy else 1.5), linespacing=1.0)
+    axes.text(
+        column, row + 0.1, told, ha="center", va="center", fontsize=FONT_PX - (0 if is_roomy else 1.5), linespacing=1.0
+    )

@@ -84,9 +84,7 @@ def draw_stages(bars: Sequence[StageBar], layout: Layout, *, emulated: bool) -> 
     return figure
 
 
-def _draw_bars(
-    axes: Axes, bars: Sequence[StageBar], stages: Sequence[str], layout: Layout, *, emulated: bool
-) -> None:
+def _draw_bars(axes: Axes, bars: Sequence[StageBar], stages: Sequence[str], layout: Layout, *, emulated: bool) -> None:
     longest = max(bar.latency_ms for bar in bars)
     set_categories(axes, [""] * len(bars))
     axes.set_xlim(0, longest * 1.02)

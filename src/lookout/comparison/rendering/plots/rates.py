@@ -31,13 +31,19 @@ def draw_rates(curves: Sequence[RateCurve], layout: Layout, *, emulated: bool) -
         for predicted in (False, True):
             chosen = [point for point in curve.points if point.predicted is predicted]
             _draw_curve(axes, [(p.rate_per_s, p.p50_ms) for p in chosen], style.colour, "", predicted, width=1.2)
-            _draw_curve(axes, [(p.rate_per_s, p.p99_ms) for p in chosen], style.colour, style.marker, predicted, width=2)
+            _draw_curve(
+                axes, [(p.rate_per_s, p.p99_ms) for p in chosen], style.colour, style.marker, predicted, width=2
+            )
         if curve.knee_per_s is not None:
             _mark_knee(axes, curve.knee_per_s, style.colour, place)
     axes.set_xlabel("Images a second (logarithmic)")
     axes.set_ylabel("Latency (ms, logarithmic)")
     keys = [
-        line_key(called(curve.execution, emulated=emulated), look(curve.execution).colour, marker=look(curve.execution).marker)
+        line_key(
+            called(curve.execution, emulated=emulated),
+            look(curve.execution).colour,
+            marker=look(curve.execution).marker,
+        )
         for curve in curves
     ]
     keys += [line_key("p99: thick, with marks; p50: thin", "muted")]
