@@ -33,7 +33,7 @@ from lookout.comparison.statistics import interval, mean_of, percentile_of, summ
 from lookout.core.detections import Box, Detection
 from lookout.errors import ExecutionError
 
-_RANDOM = random.Random(7)
+_RANDOM = random.Random(7)  # noqa: S311  no secret
 
 
 def _times(median_ms: float, spread: float, n: int) -> tuple[float, ...]:

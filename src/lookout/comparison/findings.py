@@ -38,7 +38,7 @@ PUBLISHED = (
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """An execution's latencies, ascending; cold starts and warm ones apart. ``p50`` and ``p95`` with their intervals."""
+    """An execution's latencies, ascending; cold starts and warm ones apart. Mean, p50 and p95 with intervals."""
 
     execution: str
     cold: bool
@@ -50,7 +50,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class StageBar:
-    """Where an execution's mean latency goes, stage by stage (``stages.STAGES``); ``unexplained_ms`` is what is left."""
+    """Where an execution's mean latency goes, by stage (``stages.STAGES``); ``unexplained_ms`` is what is left."""
 
     execution: str
     cold: bool

@@ -1,4 +1,4 @@
-"""A report as what it is made of, before it is a page or a text: sections of words, tables, plots and pictures. Pure."""
+"""A report as what it is made of, before it is a page or a text: words, tables, plots and pictures. Pure."""
 
 from __future__ import annotations
 

@@ -7,15 +7,14 @@ from math import floor, isfinite, isnan, log10
 
 from lookout.comparison.statistics import Interval
 
-UNKNOWN = "–"
-_MINUS = "−"
+UNKNOWN = "-"
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
     """Three digits or more; what is not known is a dash, what has no limit is called so.
 
     >>> number(1780.2), number(32.41), number(0.0312), number(-0.5), number(0), number(None), number(1780.2, 2)
-    ('1,780', '32.4', '0.0312', '−0.50', '0', '–', '1,780.20')
+    ('1,780', '32.4', '0.0312', '-0.50', '0', '-', '1,780.20')
     """
     if value is None or isnan(value):
         return UNKNOWN
@@ -23,15 +22,14 @@ def number(value: float | None, decimals: int | None = None) -> str:
         return "without limit"
     if value == 0 and decimals is None:
         return "0"
-    text = f"{abs(value):,.{_decimals(value) if decimals is None else decimals}f}"
-    return f"{_MINUS}{text}" if value < 0 else text
+    return f"{value:,.{_decimals(value) if decimals is None else decimals}f}"
 
 
 def interval(found: Interval | None) -> str:
     """A value with its 95 % interval, all to the same digit.
 
     >>> interval(Interval(12.34, 9.8, 12.911)), interval(None)
-    ('12.3 (9.8 to 12.9)', '–')
+    ('12.3 (9.8 to 12.9)', '-')
     """
     if found is None:
         return UNKNOWN
@@ -62,14 +60,17 @@ def dollars(amount: float | None, decimals: int | None = None) -> str:
     return f"${amount:,.{decimals}f}"
 
 
-def column_of_dollars(amounts: Iterable[float]) -> tuple[str, ...]:
-    """Amounts to stand below each other: all with as many decimals as their sum has three digits.
+def column_of_dollars(amounts: Iterable[float | None], of: float | None = None) -> tuple[str, ...]:
+    """Amounts to stand below each other: all with as many decimals as ``of``, or the least of them, has three digits.
 
-    >>> column_of_dollars([0.0102, 0.0002, 0.00000001])
+    >>> column_of_dollars([0.0102, 0.0002, 0.00000001], of=0.0104)
     ('$0.0102', '$0.0002', 'under $0.0001')
+    >>> column_of_dollars([0.0032, None, 0.0112])
+    ('$0.00320', '-', '$0.01120')
     """
     given = tuple(amounts)
-    decimals = _dollar_decimals(sum(amount for amount in given if isfinite(amount)))
+    known = [amount for amount in given if amount is not None and isfinite(amount) and amount > 0]
+    decimals = _dollar_decimals(min(known, default=0.0) if of is None else of)
     return tuple(dollars(amount, decimals) for amount in given)
 
 
@@ -77,7 +78,7 @@ def percent(share: float, decimals: int = 1) -> str:
     """A share of one.
 
     >>> percent(0.0473), percent(-0.12)
-    ('4.7 %', '−12.0 %')
+    ('4.7 %', '-12.0 %')
     """
     return f"{number(share * 100, decimals)} %"
 

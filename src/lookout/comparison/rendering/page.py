@@ -12,6 +12,7 @@ from string import Template
 
 from lookout.comparison.findings import Findings
 from lookout.comparison.rendering.document import Block, Chapter, Column, Gallery, Plot, Section, Table, Words
+from lookout.comparison.rendering.numbers import UNKNOWN
 from lookout.comparison.rendering.pictures import picture_html
 from lookout.comparison.rendering.plots.canvas import LAYOUTS, svg
 from lookout.comparison.rendering.sections import TITLE, chapter, introduction
@@ -48,6 +49,7 @@ def _runs(chapters: Sequence[Chapter]) -> str:
 
 def _chapter(one: Chapter, place: int, folder: Path) -> str:
     prefix = f"run-{place}"
+    notes = "".join(f'<p class="note">{text(note)}</p>' for note in one.notes)
     sections = "\n".join(_section(section, prefix, folder) for section in one.sections)
     links = "".join(
         f'<li><a href="#{_anchor(section, prefix)}">{text(section.title)}</a></li>' for section in one.sections
@@ -55,7 +57,7 @@ def _chapter(one: Chapter, place: int, folder: Path) -> str:
     return (
         f'<article id="{prefix}" aria-labelledby="{prefix}-heading">\n'
         f'<h2 id="{prefix}-heading">{text(one.title)}</h2>\n'
-        f"{''.join(f'<p class=note>{text(note)}</p>' for note in one.notes)}\n"
+        f"{notes}\n"
         f"{_answer(one.answer)}\n"
         f'<nav class="contents" aria-label="{text(f"Contents of {one.title}")}"><ul>{links}</ul></nav>\n'
         f"{sections}\n</article>"
@@ -118,18 +120,50 @@ def _plot(plot: Plot, prefix: str) -> str:
 
 def _folded(table: Table) -> str:
     """A table that opens when it is asked for; on paper it is open."""
-    summary = f"<summary>{text(table.caption)} ({len(table.rows):,} rows)</summary>"
-    return f"<details>{summary}\n{_table(table, named=False)}\n</details>"
-
-
-def _table(table: Table, *, named: bool = True) -> str:
-    caption = f"<caption>{text(table.caption)}</caption>" if named else ""
-    rows = "\n".join(f"<tr>{''.join(_cells(table.columns, row))}</tr>" for row in table.rows)
-    # What is wider than its place is scrolled, by keyboard too.
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{text(table.caption)}">'
-        f"<table>{caption}\n<thead>{_head(table.columns)}</thead>\n<tbody>\n{rows}\n</tbody></table></div>"
+        f"<details><summary>{text(table.caption)} ({len(table.rows):,} rows)</summary>\n{_scrolled(table)}\n</details>"
     )
+
+
+def _table(table: Table) -> str:
+    shown = _scrolled(table)
+    if any(column.group for column in table.columns):  # too wide for a phone, which gets it in another order
+        shown = f'<div class="wide">{shown}</div>\n<div class="narrow">{_scrolled(table, stacked=True)}</div>'
+    return f"<figure>\n<figcaption>{text(table.caption)}</figcaption>\n{shown}\n</figure>"
+
+
+def _scrolled(table: Table, *, stacked: bool = False) -> str:
+    """A table that is scrolled where it is wider than its place, by keyboard too."""
+    rows = _stacked(table) if stacked else _side_by_side(table)
+    label = text(table.caption)
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>\n{rows}\n</table></div>'
+
+
+def _side_by_side(table: Table) -> str:
+    rows = "\n".join(f"<tr>{''.join(_cells(table.columns, row))}</tr>" for row in table.rows)
+    return f"<thead>{_head(table.columns)}</thead>\n<tbody>\n{rows}\n</tbody>"
+
+
+def _stacked(table: Table) -> str:
+    """The groups of columns below each other: for each row a heading, and under it a row a group."""
+    groups = list(dict.fromkeys(column.group for column in table.columns if column.group))
+    names = list(dict.fromkeys(column.name for column in table.columns if column.group))
+    columns = (Column("", is_number=False), *map(Column, names))
+    bodies = []
+    for row in table.rows:
+        cells = list(zip(table.columns, row, strict=True))
+        first, *others = (cell for column, cell in cells if not column.group)
+        heading = ", ".join((first, *(f"{other[:1].lower()}{other[1:]}" for other in others)))
+        lines = [f'<tr class="of"><th scope="rowgroup" colspan="{len(columns)}">{text(heading)}</th></tr>']
+        for group in groups:
+            known = {column.name: cell for column, cell in cells if column.group == group}
+            if any(cell != UNKNOWN for cell in known.values()):
+                line = (group, *(known.get(name, "") for name in names))
+                lines.append(f"<tr>{''.join(_cells(columns, line))}</tr>")
+        if len(lines) == 1:
+            lines.append(f'<tr><td colspan="{len(columns)}">not measured</td></tr>')
+        bodies.append(f"<tbody>{''.join(lines)}</tbody>")
+    return f"<thead>{_head(columns)}</thead>\n" + "\n".join(bodies)
 
 
 def _cells(columns: Sequence[Column], row: Sequence[str]) -> Iterator[str]:
@@ -139,9 +173,7 @@ def _cells(columns: Sequence[Column], row: Sequence[str]) -> Iterator[str]:
 
 
 def _head(columns: Sequence[Column]) -> str:
-    names = "".join(
-        f'<th scope="col"{" class=number" if column.is_number else ""}>{text(column.name)}</th>' for column in columns
-    )
+    names = "".join(map(_name, columns))
     if not any(column.group for column in columns):
         return f"<tr>{names}</tr>"
     groups = [(name, len(list(several))) for name, several in groupby(columns, key=lambda column: column.group)]
@@ -150,3 +182,8 @@ def _head(columns: Sequence[Column]) -> str:
         for name, n in groups
     )
     return f'<tr class="groups">{above}</tr>\n<tr>{names}</tr>'
+
+
+def _name(column: Column) -> str:
+    kind = ' class="number"' if column.is_number else ""
+    return f'<th scope="col"{kind}>{text(column.name)}</th>' if column.name else "<td></td>"

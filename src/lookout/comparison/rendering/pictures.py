@@ -30,7 +30,7 @@ def picture_html(seen: Seen, folder: Path, identity: str) -> str:
     caption = f"<figcaption><b>{_text(name)}</b>: {_text(found)}</figcaption>"
     address = _data_address(seen.picture, folder)
     if address is None:
-        return f'<figure class="picture"><p class="absent">The picture’s copy is missing.</p>{caption}</figure>'
+        return f'<figure class="picture"><p class="absent">Its copy is missing.</p>{caption}</figure>'
     scale = _WIDTH_PX / max(seen.picture.size_wh[0], 1)
     height = max(seen.picture.size_wh[1] * scale, 1.0)
     drawn = "".join(_boxes(seen.objects, scale))

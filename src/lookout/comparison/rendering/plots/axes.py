@@ -82,13 +82,7 @@ def tick_number(value: float) -> str:
 def tick_dollars(value: float) -> str:
     """A tick's label in dollars.
 
-    >>> tick_dollars(0.05), tick_dollars(20), tick_dollars(0.001)
-    ('$0.05', '$20', '$0.001')
+    >>> tick_dollars(0.1), tick_dollars(20), tick_dollars(0.001)
+    ('$0.10', '$20', '$0.001')
     """
-    return (
-        f"${value:,.0f}"
-        if value >= 10
-        else f"${value:.6f}".rstrip("0").rstrip(".")
-        if value >= 1e-6
-        else dollars(value)
-    )
+    return f"${value:,.0f}" if value >= 10 or value == round(value) else dollars(value)

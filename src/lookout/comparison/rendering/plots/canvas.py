@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
 from lookout.comparison.rendering.document import Draw
@@ -24,6 +25,8 @@ from lookout.comparison.rendering.wording import printable
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
+
+Dashes = Literal["-", "--", "-.", ":", "none"]
 
 FONT_PX = 12.0
 SMALL_PX = 11.0
@@ -55,7 +58,7 @@ COLOURS: Mapping[str, str] = {
 }
 _NAMES = {colour: name for name, colour in COLOURS.items()}
 
-_STYLE: Mapping[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -85,7 +88,7 @@ _STYLE: Mapping[str, Any] = {
     "legend.fontsize": FONT_PX,
     "legend.frameon": False,
     "legend.borderaxespad": 0.0,
-    "hatch.linewidth": 0.6,
+    "hatch.linewidth": 1.2,
 }
 
 
@@ -104,10 +107,10 @@ class Layout:
     def figure(self, height_px: float) -> Figure:
         """An empty figure that arranges what is put on it."""
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-        figure = Figure(figsize=(self.width_px / 72, height_px / 72), layout="constrained")
-        figure.get_layout_engine().set(w_pad=4 / 72, h_pad=4 / 72)  # type: ignore[union-attr]
-        return figure
+        engine = ConstrainedLayoutEngine(w_pad=4 / 72, h_pad=4 / 72)
+        return Figure(figsize=(self.width_px / 72, height_px / 72), layout=engine)
 
 
 WIDE = Layout("wide", 720)
@@ -115,7 +118,7 @@ NARROW = Layout("narrow", 328)
 LAYOUTS = (WIDE, NARROW)
 
 
-def line_key(label: str, colour: str, *, marker: str = "", dashes: str = "-", hollow: bool = False) -> Artist:
+def line_key(label: str, colour: str, *, marker: str = "", dashes: Dashes = "-", hollow: bool = False) -> Artist:
     """A line of a legend that stands for a curve or a mark."""
     from matplotlib.lines import Line2D
 
@@ -133,20 +136,20 @@ def line_key(label: str, colour: str, *, marker: str = "", dashes: str = "-", ho
     )
 
 
-def patch_key(label: str, colour: str, *, hatch: str = "", alpha: float | None = None) -> Artist:
+def patch_key(label: str, colour: str, *, hatch: str = "", alpha: float = 1.0) -> Artist:
     """A line of a legend that stands for a filled area."""
     from matplotlib.patches import Patch
 
-    return Patch(label=legend_label(label), hatch=hatch, **fill(colour, hatched=bool(hatch), alpha=alpha))
+    return Patch(label=legend_label(label), **fill(colour, hatch=hatch, alpha=alpha))
 
 
-def fill(colour: str, *, hatched: bool = False, alpha: float | None = None) -> dict[str, Any]:
-    """How an area is filled: its pattern, if it has one, is drawn in its own colour on a lighter ground."""
+def fill(colour: str, *, hatch: str = "", alpha: float = 1.0) -> dict[str, Any]:
+    """How an area is filled: with a colour, or with a pattern in it on the page's ground."""
     from matplotlib.colors import to_rgba
 
-    opacity = alpha if alpha is not None else (0.35 if hatched else 1.0)
-    edge = colour if hatched else "surface"
-    return {"facecolor": to_rgba(COLOURS[colour], opacity), "edgecolor": COLOURS[edge], "linewidth": 1.0}
+    if hatch:
+        return {"facecolor": COLOURS["surface"], "edgecolor": COLOURS[colour], "linewidth": 1.0, "hatch": hatch}
+    return {"facecolor": to_rgba(COLOURS[colour], alpha), "edgecolor": COLOURS["surface"], "linewidth": 1.0}
 
 
 def legend_label(label: str) -> str:
@@ -155,8 +158,11 @@ def legend_label(label: str) -> str:
 
 
 def legend(figure: Figure, layout: Layout, keys: Sequence[Artist], narrow_columns: int = 2) -> None:
-    """A legend above the plot, as many columns wide as there is room for."""
-    widest = max((len(str(key.get_label())) for key in keys), default=0)
+    """A legend above the plot, as many columns wide as there is room for; a long label has several lines."""
+    longest = int((layout.width_px - 48) / 7.0)
+    for key in keys:
+        key.set_label("\n".join(textwrap.wrap(str(key.get_label()), longest)))
+    widest = max((len(line) for key in keys for line in str(key.get_label()).split("\n")), default=0)
     columns = max(1, min(len(keys), int(layout.width_px / (widest * 7.0 + 48))))
     columns = columns if layout.is_wide else min(columns, narrow_columns)
     if keys:

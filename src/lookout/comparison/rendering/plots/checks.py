@@ -37,8 +37,8 @@ def draw_prediction(prediction: Prediction, layout: Layout) -> Figure:
             color=COLOURS[style.colour],
             markerfacecolor=COLOURS["surface"],
         )
-    axes.set_xlabel("Measured (ms, logarithmic)")
-    axes.set_ylabel("Predicted (ms, logarithmic)")
+    axes.set_xlabel("Measured (ms, log scale)")
+    axes.set_ylabel("Predicted (ms, log scale)")
     keys = [
         line_key("a condition kept out of the fit", "muted", marker="o", dashes="none", hollow=True),
         line_key("equal", "muted"),

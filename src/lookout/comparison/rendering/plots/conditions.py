@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lookout.comparison.findings import Cell, MemoryPoint, MemorySweep, NetworkMap
@@ -22,6 +23,7 @@ from lookout.comparison.rendering.plots.rates import PREDICTED_DASHES
 from lookout.comparison.rendering.wording import called, look
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -37,12 +39,12 @@ def draw_memory(sweep: MemorySweep, layout: Layout) -> Figure:
     _draw_sweep(upper, sweep, colour, lambda point: point.duration_ms)
     upper.set_ylabel("Duration (ms)")
     _draw_sweep(lower, sweep, colour, lambda point: point.dollars_per_thousand, money=True)
-    lower.set_ylabel("US dollars for 1,000")
+    lower.set_ylabel("US dollars for 1,000" if layout.is_wide else "$ for 1,000")
     memories = sorted({point.memory_mb for point in sweep.points})
     set_log(lower, "x", memories, 8)
     ticks = memories if len(memories) <= (9 if layout.is_wide else 5) else memories[:: -(-len(memories) // 5)]
     lower.set_xticks(ticks, [tick_number(memory) for memory in ticks])
-    lower.set_xlabel("Memory (MB, logarithmic)")
+    lower.set_xlabel("Memory (MB, log scale)")
     _mark_recommended(upper, lower, sweep)
     keys = [line_key("measured", colour, marker="o")]
     if any(point.predicted for point in sweep.points):
@@ -60,18 +62,13 @@ def _draw_sweep(
 ) -> None:
     known = [(p.memory_mb, value, p) for p in sweep.points if (value := pick(p)) is not None and value > 0]
     set_log(axes, "y", [value for _, value, _ in known], 6, money=money)
-    for predicted in (False, True):
-        line = sorted((memory, value) for memory, value, p in known if p.predicted is predicted and not p.excluded)
-        if line:
-            axes.plot(
-                *zip(*line, strict=True),
-                color=COLOURS[colour],
-                linewidth=2,
-                linestyle=PREDICTED_DASHES if predicted else "-",
-                marker="o",
-                markersize=7,
-                markerfacecolor=COLOURS["surface" if predicted else colour],
-            )
+    line = sorted(((memory, value, p.predicted) for memory, value, p in known if not p.excluded))
+    for (memory, value, predicted), (next_memory, next_value, is_next_predicted) in pairwise(line):
+        dashes = PREDICTED_DASHES if predicted or is_next_predicted else "-"
+        axes.plot([memory, next_memory], [value, next_value], color=COLOURS[colour], linewidth=2, linestyle=dashes)
+    for memory, value, predicted in line:
+        face = COLOURS["surface" if predicted else colour]
+        axes.plot([memory], [value], color=COLOURS[colour], marker="o", markersize=7, markerfacecolor=face)
     excluded = [(memory, value) for memory, value, p in known if p.excluded]
     if excluded:
         axes.plot(*zip(*excluded, strict=True), linestyle="none", marker="x", markersize=8, color=COLOURS["muted"])
@@ -91,6 +88,8 @@ def _mark_recommended(upper: Axes, lower: Axes, sweep: MemorySweep) -> None:
     goals: dict[int, list[str]] = {}
     for goal, memory_mb in sweep.recommended.items():
         goals.setdefault(memory_mb, []).append(goal)
+    low, high = upper.get_ylim()
+    upper.set_ylim(low, high * (high / low) ** (0.16 * len(goals)))  # room for the words
     memories = [point.memory_mb for point in sweep.points] or [1]
     middle = (min(memories) * max(memories)) ** 0.5
     for place, (memory_mb, names) in enumerate(sorted(goals.items())):
@@ -136,12 +135,12 @@ def draw_network_map(found: NetworkMap, layout: Layout, *, emulated: bool) -> Fi
     if any(not cell.predicted for cell in cells):
         keys.append(_framed_key("framed: measured"))
     if any(cell.predicted for cell in cells):
-        keys.append(line_key("no frame: predicted", "muted", dashes="none"))
+        keys.append(line_key("≈ without frame: predicted", "muted", dashes="none"))
     legend(figure, layout, keys)
     return figure
 
 
-def _framed_key(label: str) -> object:
+def _framed_key(label: str) -> Artist:
     from matplotlib.patches import Patch
 
     return Patch(label=label, facecolor="none", edgecolor=COLOURS["ink"], linewidth=2)
@@ -153,12 +152,8 @@ def _draw_cell(axes: Axes, cell: Cell, column: int, row: int, columns: int, layo
     style = look(cell.winner)
     corner, side = (column - 0.5, row - 0.5), 1.0
     axes.add_patch(Rectangle(corner, side, side, **fill(style.colour, alpha=_GROUND_OPACITY)))
-    if style.hatch:  # a stripe of it below, as text on a pattern is hard to read
-        axes.add_patch(
-            Rectangle(corner, side, 0.2, hatch=style.hatch, **{**fill(style.colour, hatched=True), "linewidth": 0})
-        )
-    else:
-        axes.add_patch(Rectangle(corner, side, 0.2, **fill(style.colour)))
+    # Its pattern is a stripe below, as text on it is hard to read.
+    axes.add_patch(Rectangle(corner, side, 0.22, **{**fill(style.colour, hatch=style.hatch), "linewidth": 0}))
     if not cell.predicted:
         inset = 0.035
         frame = Rectangle(
@@ -166,10 +161,8 @@ def _draw_cell(axes: Axes, cell: Cell, column: int, row: int, columns: int, layo
         )
         frame.set_edgecolor(COLOURS["ink"])
         axes.add_patch(frame)
-    ms = cell.latencies_ms.get(cell.winner)
-    text = number(ms) if ms is None or ms < 100 else f"{ms:,.0f}"
+    ms = f"{'≈' if cell.predicted else ''}{number(cell.latencies_ms.get(cell.winner))}"
     is_roomy = (layout.width_px - 60) / max(columns, 1) >= 64
-    told = f"{style.letter}  {text} ms" if is_roomy else f"{style.letter}\n{text}"
-    axes.text(
-        column, row + 0.1, told, ha="center", va="center", fontsize=FONT_PX - (0 if is_roomy else 1.5), linespacing=1.0
-    )
+    told = f"{style.letter}  {ms} ms" if is_roomy else f"{style.letter}\n{ms}"
+    size_px = FONT_PX if is_roomy else FONT_PX - 1.5
+    axes.text(column, row + 0.12, told, ha="center", va="center", fontsize=size_px, linespacing=1.0)

@@ -15,6 +15,7 @@ from lookout.comparison.rendering.wording import called, look
 from lookout.comparison.stages import STAGES
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -23,26 +24,28 @@ _MOST_STEPS = 300
 # On these the numbers are light.
 _DARK_STAGES = frozenset({"upload", "init"})
 UNEXPLAINED = "unexplained"
+_UNEXPLAINED_HATCH = "////"
 
 
 def draw_distributions(distributions: Sequence[Distribution], layout: Layout, *, emulated: bool) -> Figure:
     """Which share of images took no longer than so long; cold starts below the warm ones, on one axis of time."""
     panels = [cold for cold in (False, True) if any(one.cold is cold for one in distributions)]
-    figure = layout.figure((300 if layout.is_wide else 250) * len(panels) - 20 * (len(panels) - 1) + 30)
-    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
+    heights = [1.0] if len(panels) == 1 else [1.0, 0.6]
+    figure = layout.figure((300 if layout.is_wide else 250) * sum(heights) + 50)
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
     for axes, cold in zip(grid[:, 0], panels, strict=True):
         shown = [one for one in distributions if one.cold is cold]
         _draw_cumulative(axes, shown)
         if len(panels) > 1 or cold:
             axes.set_title("Cold starts" if cold else "Warm")
     set_log(grid[-1, 0], "x", [ms for one in distributions for ms in one.values_ms], 10 if layout.is_wide else 5)
-    grid[-1, 0].set_xlabel("Latency (ms, logarithmic)")
+    grid[-1, 0].set_xlabel("Latency (ms, log scale)")
     executions = dict.fromkeys(one.execution for one in distributions)
     legend(figure, layout, [_execution_key(execution, emulated=emulated) for execution in executions])
     return figure
 
 
-def _execution_key(execution: str, *, emulated: bool) -> object:
+def _execution_key(execution: str, *, emulated: bool) -> Artist:
     style = look(execution)
     return line_key(called(execution, emulated=emulated), style.colour, marker=style.marker)
 
@@ -71,7 +74,7 @@ def draw_stages(bars: Sequence[StageBar], layout: Layout, *, emulated: bool) -> 
     stages = [stage for stage in STAGES if any(bar.stages_ms.get(stage, 0) > 0 for bar in bars)]
     keys = [patch_key(stage, stage) for stage in stages]
     if any(bar.unexplained_ms > 0 for bar in bars):
-        keys.append(patch_key(UNEXPLAINED, "muted", hatch="////"))
+        keys.append(patch_key(UNEXPLAINED, "muted", hatch=_UNEXPLAINED_HATCH))
     key_rows = -(-len(keys) // (5 if layout.is_wide else 3))
     figure = layout.figure(20 * key_rows + sum(52 * len(panel) + 62 for panel in panels) + 10)
     grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[len(panel) + 0.4 for panel in panels])
@@ -99,7 +102,7 @@ def _draw_bars(axes: Axes, bars: Sequence[StageBar], stages: Sequence[str], layo
                 _write_on(axes, begun + ms / 2, row + 0.12, ms, ms / longest * layout.width_px, stage)
             begun += ms
         if bar.unexplained_ms > 0:
-            axes.barh(row + 0.12, bar.unexplained_ms, left=begun, height=0.5, **fill("muted", hatched=True))
+            axes.barh(row + 0.12, bar.unexplained_ms, left=begun, height=0.5, **fill("muted", hatch=_UNEXPLAINED_HATCH))
         name = f"{called(bar.execution, emulated=emulated)}: {number(bar.latency_ms)} ms"
         axes.text(0, row - 0.2, name, va="bottom", ha="left", fontsize=SMALL_PX + 1, color=COLOURS["ink"])
     axes.spines["left"].set_visible(False)

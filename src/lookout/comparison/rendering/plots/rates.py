@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 
 from lookout.comparison.findings import Costs, RateCurve, RatePoint
 from lookout.comparison.rendering.plots.axes import finite, set_log
-from lookout.comparison.rendering.plots.canvas import COLOURS, SMALL_PX, Layout, legend, line_key
+from lookout.comparison.rendering.plots.canvas import COLOURS, SMALL_PX, Dashes, Layout, legend, line_key
 from lookout.comparison.rendering.wording import called, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_SOLID: Dashes = "-"
 PREDICTED_DASHES = (0, (3, 2))
 # Of machines of one's own, which are no executions: the first is the execution local, the others look otherwise.
-_MACHINE_LOOKS = (("local", "-"), ("in-process", "-"), ("other", "-"), ("local", "-."), ("other", "-."))
+_MACHINE_LOOKS: tuple[tuple[str, Dashes], ...] = (
+    ("local", "-"),
+    ("in-process", "-"),
+    ("other", "-"),
+    ("local", "-."),
+    ("other", "-."),
+)
 
 
 def draw_rates(curves: Sequence[RateCurve], layout: Layout, *, emulated: bool) -> Figure:
@@ -30,14 +37,21 @@ def draw_rates(curves: Sequence[RateCurve], layout: Layout, *, emulated: bool) -
         style = look(curve.execution)
         for predicted in (False, True):
             chosen = [point for point in curve.points if point.predicted is predicted]
-            _draw_curve(axes, [(p.rate_per_s, p.p50_ms) for p in chosen], style.colour, "", predicted, width=1.2)
             _draw_curve(
-                axes, [(p.rate_per_s, p.p99_ms) for p in chosen], style.colour, style.marker, predicted, width=2
+                axes, [(p.rate_per_s, p.p50_ms) for p in chosen], style.colour, "", predicted=predicted, width=1.2
+            )
+            _draw_curve(
+                axes,
+                [(p.rate_per_s, p.p99_ms) for p in chosen],
+                style.colour,
+                style.marker,
+                predicted=predicted,
+                width=2,
             )
         if curve.knee_per_s is not None:
             _mark_knee(axes, curve.knee_per_s, style.colour, place)
-    axes.set_xlabel("Images a second (logarithmic)")
-    axes.set_ylabel("Latency (ms, logarithmic)")
+    axes.set_xlabel("Images a second (log scale)")
+    axes.set_ylabel("Latency (ms, log scale)")
     keys = [
         line_key(
             called(curve.execution, emulated=emulated),
@@ -54,7 +68,7 @@ def draw_rates(curves: Sequence[RateCurve], layout: Layout, *, emulated: bool) -
 
 
 def _draw_curve(
-    axes: Axes, points: Sequence[tuple[float, float]], colour: str, marker: str, predicted: bool, *, width: float
+    axes: Axes, points: Sequence[tuple[float, float]], colour: str, marker: str, *, predicted: bool, width: float
 ) -> None:
     known = sorted(point for point in points if len(finite(point)) == len(point))
     if known:
@@ -92,7 +106,7 @@ def draw_costs(costs: Costs, layout: Layout, *, emulated: bool) -> Figure:
     set_log(axes, "y", [one for curve in costs.curves for one in curve.dollars_per_thousand], 9, money=True)
     keys, machines = [], 0
     for curve in costs.curves:
-        colour, dashes = look(curve.name).colour, "-"
+        colour, dashes = look(curve.name).colour, _SOLID
         if colour == "other":
             colour, dashes = _MACHINE_LOOKS[machines % len(_MACHINE_LOOKS)]
             machines += 1
@@ -113,8 +127,8 @@ def draw_costs(costs: Costs, layout: Layout, *, emulated: bool) -> Figure:
         )
     if costs.meeting_points:
         keys.append(line_key("break-even", "ink", marker="o", dashes="none", hollow=True))
-    axes.set_xlabel("Images a second, day and night (logarithmic)")
-    axes.set_ylabel("US dollars for 1,000 images (logarithmic)")
+    axes.set_xlabel("Images a second (log scale)")
+    axes.set_ylabel("US dollars for 1,000 (log scale)")
     legend(figure, layout, keys, narrow_columns=1)
     return figure
 

@@ -116,14 +116,27 @@ def environment(findings: Findings) -> Section | None:
     return Section("Environment", tables) if tables else None
 
 
+_WORDS = {"cpu": "CPU", "iou": "IoU", "os": "OS", "mb": "(MB)", "ms": "(ms)", "s": "(s)"}
+
+
 def _flat(members: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
     """What is nested in lines, each with its whole name."""
     for name, value in members.items():
-        words = f"{before}{str(name).replace('_', ' ') if not before else name}"
+        words = f"{before}: {name}" if before else _in_words(name)
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{words}: ")
+            yield from _flat(value, words)
         else:
             yield words, _told(value)
+
+
+def _in_words(name: str) -> str:
+    """A member's name, for people.
+
+    >>> _in_words("memory_mb"), _in_words("cpu")
+    ('Memory (MB)', 'CPU')
+    """
+    words = " ".join(_WORDS.get(word, word) for word in name.split("_"))
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _told(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from lookout.comparison.findings import Cell, CostCurve, CostTable, Findings, MemoryPoint, NetworkMap
+from lookout.comparison.findings import Cell, CostCurve, CostTable, Findings, MemoryPoint
 from lookout.comparison.rendering.document import Block, Column, Plot, Section, Table, Words
 from lookout.comparison.rendering.numbers import column_of_dollars, dollars, listed, number, percent
 from lookout.comparison.rendering.plots.checks import draw_prediction
@@ -54,7 +54,7 @@ def _curve_table(curves: tuple[CostCurve, ...], *, emulated: bool) -> Table:
 
 
 def _cost_table(table: CostTable, *, emulated: bool) -> Table:
-    amounts = column_of_dollars([*(part.dollars for part in table.parts), table.dollars])
+    amounts = column_of_dollars([*(part.dollars for part in table.parts), table.dollars], of=table.dollars)
     rows = [(part.name, part.quantity, amount) for part, amount in zip(table.parts, amounts[:-1], strict=True)]
     name = called(table.execution, emulated=emulated)
     columns = (Column("Part", is_number=False), Column("Quantity"), Column("US dollars"))
@@ -89,7 +89,11 @@ def memory(findings: Findings) -> Section | None:
         Column("From", is_number=False),
         Column("Remark", is_number=False),
     )
-    rows = tuple(_memory_row(point, _goals(sweep.recommended, point.memory_mb)) for point in sweep.points)
+    costs = column_of_dollars([point.dollars_per_thousand for point in sweep.points])
+    rows = tuple(
+        _memory_row(point, cost, _goals(sweep.recommended, point.memory_mb))
+        for point, cost in zip(sweep.points, costs, strict=True)
+    )
     shown = Table(f"The function at each memory, {name}", columns, rows)
     return Section("How much memory", (Words((*sweep.words, *recommended)), plot, shown))
 
@@ -98,13 +102,13 @@ def _goals(recommended: Mapping[str, int], memory_mb: int) -> tuple[str, ...]:
     return tuple(goal for goal, mb in recommended.items() if mb == memory_mb)
 
 
-def _memory_row(point: MemoryPoint, goals: tuple[str, ...]) -> tuple[str, ...]:
+def _memory_row(point: MemoryPoint, cost: str, goals: tuple[str, ...]) -> tuple[str, ...]:
     remark = point.excluded or (f"recommended: {listed(goals)}" if goals else "")
     return (
         f"{point.memory_mb:,}",
         number(point.duration_ms),
         number(point.p95_ms),
-        dollars(point.dollars_per_thousand),
+        cost,
         number(point.init_ms),
         number(point.used_mb),
         "predicted" if point.predicted else "measured",
@@ -119,7 +123,7 @@ def network_map(findings: Findings) -> Section | None:
         return None
     cells = [cell for of_rtt in found.cells for cell in of_rtt]
     executions = tuple(dict.fromkeys(name for cell in cells for name in cell.latencies_ms))
-    words = tuple(_map_in_words(found, cells, emulated=emulated))
+    words = tuple(_map_in_words(cells, emulated=emulated))
     plot = Plot(
         "network",
         "The fastest execution, by the network's round trip and bandwidth",
@@ -148,13 +152,13 @@ def network_map(findings: Findings) -> Section | None:
     return Section("Which network", (Words(words), plot, shown))
 
 
-def _map_in_words(found: NetworkMap, cells: list[Cell], *, emulated: bool) -> Iterator[str]:
+def _map_in_words(cells: list[Cell], *, emulated: bool) -> Iterator[str]:
     for winner, won in Counter(cell.winner for cell in cells).most_common():
         letter, name = look(winner).letter, called(winner, emulated=emulated)
-        yield f"{name} ({letter}) is fastest over {won:,} of {len(cells):,} networks."
+        yield f"{letter}, {name}, is fastest over {won:,} of {len(cells):,} networks."
     predicted = sum(cell.predicted for cell in cells)
     if predicted:
-        yield f"{len(cells) - predicted:,} of them were measured, {predicted:,} are predicted from the fitted model."
+        yield f"{len(cells) - predicted:,} networks were measured, {predicted:,} are predicted from what was."
 
 
 def prediction(findings: Findings) -> Section | None:

@@ -16,9 +16,9 @@ from lookout.comparison.stages import STAGES
 from lookout.comparison.statistics import Summary, summarise
 
 _PUBLISHED_OF = (
-    "Published: the reference system's report, with YOLOv3-tiny at 416 × 416 in OpenCV, locally on a Ryzen 7840S laptop, "
-    "remotely on AWS Lambda at 512 MB. The machines and, unless it is YOLOv3-tiny here too, the models differ: read the "
-    "columns beside each other, and don't subtract them."
+    "Published: the reference system's report, with YOLOv3-tiny at 416 x 416 in OpenCV, locally on a Ryzen 7840S "
+    "laptop, remotely on AWS Lambda at 512 MB. The machines differ, and so do the models, unless it is YOLOv3-tiny "
+    "here too: read the columns beside each other, and don't subtract them."
 )
 _MOST_FAILURES = 20
 # A p99 of fewer values is about the largest of them.
@@ -93,12 +93,11 @@ def _beside_the_table(report: Report) -> Iterator[str]:
     if not report.failures:
         yield "Every image was answered."
         return
-    yield f"Not answered: {count(len(report.failures), 'image')}; they are in no row."
+    yield f"Not answered, and in no row: {count(len(report.failures), 'image')}."
     for failure in report.failures[:_MOST_FAILURES]:
         yield f"Failed ({failure.execution}): {failure.image}: {failure.error}"
-    if more := len(report.failures) - _MOST_FAILURES:
-        if more > 0:
-            yield f"Failed: {more:,} more, all in samples.jsonl."
+    if len(report.failures) > _MOST_FAILURES:
+        yield f"Failed: {len(report.failures) - _MOST_FAILURES:,} more, all in samples.jsonl."
 
 
 def latencies(findings: Findings) -> Section | None:
@@ -108,7 +107,7 @@ def latencies(findings: Findings) -> Section | None:
         return None
     rows = [_distribution_row(one, emulated=emulated) for one in found]
     described = [
-        f"{row[0]}, {row[1]}: half within {row[4]} ms, 95 % within {row[5]} ms, of {count(len(one.values_ms), 'image')}."
+        f"{row[0]}: half within {row[3]} ms, 95 % within {row[4]} ms, of {count(len(one.values_ms), 'image')}."
         for row, one in zip(rows, found, strict=True)
     ]
     plot = Plot(
@@ -119,7 +118,7 @@ def latencies(findings: Findings) -> Section | None:
         emulates(findings, (one.execution for one in found)),
     )
     names = ("n", "Mean", "p50", "p95", "p99", "Min", "Max")
-    columns = (Column("Execution", is_number=False), Column("Start", is_number=False), *map(Column, names))
+    columns = (Column("Execution", is_number=False), *map(Column, names))
     return Section(
         "Latency",
         (
@@ -141,8 +140,7 @@ def _distribution_row(one: Distribution, *, emulated: bool) -> tuple[str, ...]:
         raise ValueError("a distribution of nothing")
     figures = ((one.mean, summary.mean), (one.p50, summary.p50), (one.p95, summary.p95))
     return (
-        called(one.execution, emulated=emulated),
-        "cold" if one.cold else "warm",
+        f"{called(one.execution, emulated=emulated)}, {'cold' if one.cold else 'warm'}",
         f"{summary.n:,}",
         *(interval(found) if found else number(value) for found, value in figures),
         number(summary.p99 if summary.n >= _ENOUGH_FOR_P99 else None),
@@ -223,7 +221,13 @@ def _rate_row(curve: RateCurve, point: RatePoint, *, emulated: bool) -> tuple[st
 
 
 def _knee(curve: RateCurve, *, emulated: bool) -> str:
-    name, most = called(curve.execution, emulated=emulated), max(curve.points, key=lambda point: point.rate_per_s)
+    name = called(curve.execution, emulated=emulated)
     if curve.knee_per_s is not None:
         return f"{name}: latency turns up at {number(curve.knee_per_s)} images a second."
-    return f"{name}: no knee up to {number(most.rate_per_s)} images a second, where p99 is {number(most.p99_ms)} ms."
+    measured = [point for point in curve.points if not point.predicted]
+    most = max(measured or curve.points, key=lambda point: point.rate_per_s)
+    how = "measured" if measured else "predicted"
+    return (
+        f"{name}: latency does not turn up by {number(most.rate_per_s)} images a second, the highest rate that was "
+        f"{how}; there p99 is {number(most.p99_ms)} ms."
+    )
