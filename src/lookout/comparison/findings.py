@@ -38,7 +38,7 @@ PUBLISHED = (
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """An execution's latencies, ascending, cold and warm apart; ``mean``, ``p50``, ``p95`` with their intervals."""
+    """An execution's latencies, ascending; cold starts and warm ones apart. Mean, p50 and p95 with intervals."""
 
     execution: str
     cold: bool
@@ -50,7 +50,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class StageBar:
-    """Where an execution's mean latency goes (``stages.STAGES``); ``unexplained_ms`` is what is left."""
+    """Where an execution's mean latency goes, by stage (``stages.STAGES``); ``unexplained_ms`` is what is left."""
 
     execution: str
     cold: bool
@@ -111,12 +111,16 @@ class CostTable:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """``break_evens``: sentences on where the curves meet. ``source``: whose prices, and of when."""
+    """``break_evens``: sentences on where the curves meet. ``source``: whose prices, and of when.
+
+    ``meeting_points``: those places as images a second, and dollars for 1,000 images, for the plot to mark.
+    """
 
     tables: tuple[CostTable, ...]
     curves: tuple[CostCurve, ...]
     break_evens: tuple[str, ...]
     source: str
+    meeting_points: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
