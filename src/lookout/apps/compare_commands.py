@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from lookout.apps import measuring, options, reporting
 from lookout.errors import UsageError
 
 if TYPE_CHECKING:
+    from lookout.comparison.conditions import Measure
     from lookout.comparison.load import Load
 
 
@@ -111,7 +112,7 @@ def compare(
              lookout compare photos/ --model yolov3-tiny.cfg --full --machine-cost 0.08
     """
     from lookout.comparison.network import read_network
-    from lookout.comparison.plans import Full, Server, all_of, one
+    from lookout.comparison.plans import Both, Full, Server, Single
     from lookout.engines import available_cores
 
     executions = measuring.execution_names(settings["executions"])
@@ -120,13 +121,13 @@ def compare(
         raise UsageError("--network: AWS is reached over the network that there is; leave one of the two out")
     load = _load(settings)
     subject = measuring.subject(settings, executions)
-    plan = one(subject, load, network)
+    plan: Callable[[Measure], object] = Single(subject, load, network)
     if settings["full"]:
         if load.scenario != "single-stream":
             raise UsageError("--full measures one image at a time, many, and rates by itself: leave the others out")
         plan = Full(subject, load, network, available_cores())
     if settings["p99"]:
-        plan = all_of(plan, Server(subject, load, network, settings["p99"]))
+        plan = Both(plan, Server(subject, load, network, settings["p99"]))
     measuring.measure(images, subject, plan, out, settings, as_json=as_json)
 
 

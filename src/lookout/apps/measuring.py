@@ -43,7 +43,7 @@ def execution_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def subject(settings: Mapping[str, Any], executions: Sequence[str]) -> Subject:
+def subject(settings: dict[str, Any], executions: Sequence[str]) -> Subject:
     """What a command's settings ask to be measured."""
     from lookout.comparison.bench import Subject
     from lookout.engines import choose

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,8 +57,10 @@ def read_settings(
         known = NOTHING
     elif latencies is not None:
         known = read_service_latencies(load_document(Path(latencies)), latencies)
-    given = {} if machine_cost is None else {"dollars_per_hour": machine_cost, "assumed_price": False}
-    return Settings(load_prices(prices_file), known, deadline_ms=deadline, **given)
+    chosen = Settings(load_prices(prices_file), known, deadline_ms=deadline)
+    if machine_cost is None:
+        return chosen
+    return dataclasses.replace(chosen, dollars_per_hour=machine_cost, assumed_price=False)
 
 
 def findings_of_runs(runs: Sequence[Run], chosen: Settings | None = None) -> list[Findings]:

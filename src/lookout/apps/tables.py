@@ -28,8 +28,8 @@ def print_report(found: Findings) -> None:
     console = standard_output()
     with console.capture() as table:
         _print_table(console, found.report.rows)
-    lines = [*_wrapped(found.answer, console.width), table.get().rstrip("\n"), *_footer(found)]
-    put("\n".join(map(printable, lines)))
+    before, after = (_wrapped(map(printable, lines), console.width) for lines in (found.answer, _footer(found)))
+    put("\n".join([*before, table.get().rstrip("\n"), *after]))
 
 
 def print_written(files: Sequence[Path]) -> None:
@@ -99,7 +99,8 @@ def _footer(found: Findings) -> Iterable[str]:
     yield from run.warnings
     for precision in run.precisions:
         if precision.ap is not None:
-            yield f"Average precision of {precision.execution}: {precision.ap:.3f} (confidence {run.description['confidence']})."
+            at = f"at a confidence of {run.description['confidence']}"
+            yield f"Average precision of {precision.execution}, {at}: {precision.ap:.3f}."
     failed: dict[tuple[str, str], list[str]] = {}
     for failure in report.failures:
         failed.setdefault((failure.image, failure.error), []).append(failure.execution)

@@ -8,7 +8,7 @@ minutes; what lies between is predicted, and some of what is measured is kept ou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lookout.comparison.bench import Subject
@@ -17,6 +17,7 @@ from lookout.comparison.load import Load
 from lookout.comparison.network import Network
 from lookout.comparison.results import Point
 from lookout.comparison.samples import OFFLOADED
+from lookout.comparison.scenarios import Bound, Probe, ServerResult, search, throughput_per_s
 
 # Corners and middles of what lies between a wire and a bad mobile network; ms, and Mbit/s up.
 _NETWORKS = ((5, 50), (5, 5), (40, 20), (40, 2), (100, 10), (100, 50), (200, 2), (200, 50), (20, 10))
@@ -28,8 +29,72 @@ _ROOM = 1.15
 _RATES_OF_CAPACITY = (0.25, 0.5, 0.75, 0.9, 1.1)
 # Long enough that a queue shows; short, since there are many.
 _OFFLINE_S, _RATE_S = 5.0, 8.0
-_FEWEST, _MOST = 16, 400
+_FEWEST, _MOST = 16, 1000
+# A search of the server scenario: as exact as its probes are long allows.
+_RESOLUTION, _START_PER_S, _PROBES, _PROBE_S, _SEARCH_S = 0.2, 4.0, 10, 20.0, 180.0
 _AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One condition: all of a subject's executions, on all images."""
+
+    subject: Subject
+    load: Load
+    network: Network | None
+
+    def __call__(self, measure: Measure) -> None:
+        """Measure it."""
+        measure(condition_of(self.subject, self.load, self.network))
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """One plan, then another."""
+
+    first: Callable[[Measure], object]
+    second: Callable[[Measure], object]
+
+    def __call__(self, measure: Measure) -> None:
+        """Measure what both want."""
+        self.first(measure)
+        self.second(measure)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """MLPerf's server scenario of each execution: the highest rate whose 99th percentile keeps ``bound_ms``."""
+
+    subject: Subject
+    load: Load
+    network: Network | None
+    bound_ms: float
+
+    def __call__(self, measure: Measure) -> None:
+        """Search each; what was found is computed again from the points (``server_results``)."""
+        for execution in self.subject.executions:
+            if execution != "in-process":  # which nobody else can ask
+                self._search(measure, execution)
+
+    def _search(self, measure: Measure, execution: str) -> ServerResult:
+        bound = Bound(self.bound_ms, resolution=_RESOLUTION)
+        memory_mb = _memory_mb(self.subject) if execution in OFFLOADED else None
+
+        def probe(rate_per_s: float) -> Probe:
+            images = _bounded(min(bound.images_wanted(rate_per_s), rate_per_s * _PROBE_S))
+            load = replace(self.load, concurrency=1, rate_per_s=rate_per_s, warm_up=1)
+            return probe_of(
+                measure(Condition("server", (execution,), load, self.network, memory_mb, images)), execution
+            )
+
+        return search(probe, bound, _START_PER_S, most_probes=_PROBES, most_s=_SEARCH_S)
+
+
+def probe_of(point: Point, execution: str) -> Probe:
+    """A point at a rate, as a search looks at it."""
+    measured = [sample for sample in point.of(execution) if not sample.warm_up]
+    latencies_ms = tuple(s.latency_ms for s in measured if s.answer and s.latency_ms is not None)
+    return Probe(point.condition.load.rate_per_s or 0.0, latencies_ms, len(measured) - len(latencies_ms))
 
 
 def condition_of(subject: Subject, load: Load, network: Network | None) -> Condition:
@@ -109,7 +174,7 @@ class Full:
         offline = replace(self.load, concurrency=_AT_ONCE, warm_up=_AT_ONCE)
         memory_mb = _memory_mb(self.subject) if execution in OFFLOADED else None
         point = measure(Condition("offline", (execution,), offline, self.network, memory_mb, images))
-        capacity_per_s = throughput_per_s(point, execution)
+        capacity_per_s = throughput_of(point, execution)
         if capacity_per_s is None:
             return
         for share in _RATES_OF_CAPACITY:
@@ -119,17 +184,10 @@ class Full:
             measure(Condition("server", (execution,), load, self.network, memory_mb, images))
 
 
-def throughput_per_s(point: Point, execution: str) -> float | None:
-    """How many of a point's images were answered in a second, from the first's start to the last's end.
-
-    None where none was.
-    """
-    measured = [sample for sample in point.of(execution) if not sample.warm_up and sample.ended is not None]
-    answered = [sample.ended for sample in measured if sample.answer and sample.ended is not None]
-    if not answered:
-        return None
-    seconds = max(answered) - min(sample.started for sample in measured)
-    return len(answered) / seconds if seconds > 0 else None
+def throughput_of(point: Point, execution: str) -> float | None:
+    """How many of a point's images were answered in a second; None where none was."""
+    answered = [sample for sample in point.of(execution) if sample.answer and not sample.warm_up]
+    return throughput_per_s((sample.started, sample.ended) for sample in answered if sample.ended is not None)
 
 
 def _used_mb(point: Point) -> float | None:
@@ -144,10 +202,3 @@ def _mean_latency_ms(point: Point, execution: str) -> float:
 
 def _bounded(images: float) -> int:
     return int(min(max(images, _FEWEST), _MOST))
-
-
-def measured_rates(points: Sequence[Point], execution: str) -> tuple[Point, ...]:
-    """The points at which an execution was asked at a rate."""
-    return tuple(
-        point for point in points if point.condition.load.rate_per_s and execution in point.condition.executions
-    )

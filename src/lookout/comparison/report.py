@@ -91,8 +91,8 @@ def make_report(samples: Sequence[Sample], executions: Collection[str]) -> Repor
 
 
 def _elapsed_ms(sample: Sample) -> float | None:
-    """What its sender has waited: of an image that was due at a time, from then on."""
-    if sample.scheduled is not None:
+    """What its sender has waited, the file's reading and all; where only the execution was timed, what that took."""
+    if sample.latency_ms is not None:
         return sample.latency_ms
     return sample.answer.elapsed_ms if sample.answer else None
 

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from lookout.comparison.analysis.pricing import own_machine
 from lookout.comparison.findings import Costs, Distribution, NetworkMap, RateCurve
-from lookout.comparison.plans import throughput_per_s
+from lookout.comparison.plans import throughput_of
 from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import OFFLOADED
 from lookout.comparison.service_latencies import ServiceLatencies
@@ -90,7 +90,7 @@ def _throughput(run: Run, rates: Sequence[RateCurve]) -> Iterator[str]:
         if point.condition.scenario not in ("offline", "concurrent"):
             continue
         for execution in point.condition.executions:
-            if found := throughput_per_s(point, execution):
+            if found := throughput_of(point, execution):
                 most[execution] = max(found, most.get(execution, 0))
     if most:
         ranked = sorted(most, key=most.__getitem__, reverse=True)
@@ -100,15 +100,12 @@ def _throughput(run: Run, rates: Sequence[RateCurve]) -> Iterator[str]:
         yield f"Images a second, many at once: {told}{note}."
     for curve in rates:
         if curve.knee_per_s is not None:
+            at = next(point for point in curve.points if point.rate_per_s == curve.knee_per_s)
             yield (
-                f"{_capital(curve.execution)} keeps its latency up to about {_before(curve):.3g} images/s; at "
-                f"{curve.knee_per_s:.3g} the median has doubled."
+                f"{_capital(curve.execution)} does most for its latency at {at.rate_per_s:.3g} images/s (the knee): a "
+                f"median of {at.p50_ms:,.0f} ms there, and {curve.points[0].p50_ms:,.0f} ms at "
+                f"{curve.points[0].rate_per_s:.3g}."
             )
-
-
-def _before(curve: RateCurve) -> float:
-    lower = [point.rate_per_s for point in curve.points if point.rate_per_s < (curve.knee_per_s or 0)]
-    return lower[-1] if lower else 0.0
 
 
 def _cost(run: Run, costs: Costs | None, dollars_per_hour: float | None) -> Iterator[str]:

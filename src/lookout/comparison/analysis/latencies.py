@@ -10,13 +10,9 @@ import numpy as np
 from lookout.comparison.findings import Distribution, Peak, RateCurve, RatePoint, StageBar
 from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import Sample
+from lookout.comparison.scenarios import knee
 from lookout.comparison.stages import STAGES, stages_ms
 from lookout.comparison.statistics import interval, percentile_of
-
-# A p99 of fewer says no more than the slowest of them; then a rate is told without judging it.
-FEWEST_FOR_P99 = 20
-# Where latency has grown so many times, the line is beyond its knee.
-_KNEE = 2.0
 
 
 def distributions(point: Point) -> tuple[Distribution, ...]:
@@ -89,8 +85,8 @@ def _rate_curve(points: Sequence[Point], execution: str) -> RateCurve:
         key=lambda point: point.rate_per_s,
     )
     known = [point for point in found if point.n > point.failed]
-    beyond = (point.rate_per_s for point in known[1:] if point.p50_ms > _KNEE * known[0].p50_ms)
-    return RateCurve(execution, tuple(known), next(beyond, None))
+    turn = knee([(point.rate_per_s, point.p50_ms) for point in known])
+    return RateCurve(execution, tuple(known), turn.rate_per_s if turn else None)
 
 
 def _rate_point(point: Point, execution: str, rate_per_s: float) -> RatePoint:

@@ -12,7 +12,7 @@ from lookout.comparison.break_even import Offloading, break_even, describe, rate
 from lookout.comparison.costs import DEFAULT_EXPIRE_DAYS, Offloaded, Workload, per_thousand
 from lookout.comparison.findings import CostCurve, CostPart, Costs, CostTable
 from lookout.comparison.own_machine import OwnMachine
-from lookout.comparison.plans import throughput_per_s
+from lookout.comparison.plans import throughput_of
 from lookout.comparison.prices import Architecture, Prices
 from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import OFFLOADED, Sample
@@ -33,6 +33,7 @@ def costs(run: Run, prices: Prices, dollars_per_hour: float | None) -> Costs | N
     tables = [_table(name, per_thousand(workload, prices=prices)) for name, workload in workloads.items()]
     curves: list[CostCurve] = []
     sentences: list[str] = []
+    meetings: list[tuple[float, float]] = []
     offloadings = {name: Offloading(workload, prices=prices) for name, workload in workloads.items()}
     if machine is not None:
         rates = rates_to_draw(_LOWEST_RATE_PER_S, machine.images_per_s * _MACHINES, machine)
@@ -42,9 +43,12 @@ def costs(run: Run, prices: Prices, dollars_per_hour: float | None) -> Costs | N
             curves.append(CostCurve(name, rates, tuple(offloading.per_thousand(rate) for rate in rates)))
             free = tuple(offloading.per_thousand(rate, after_free=True) for rate in rates)
             curves.append(CostCurve(f"{name} after the free tier", rates, free))
-            sentences.append(_sentence(describe(break_even(offloading, machine), name, machine)))
+            turn = break_even(offloading, machine)
+            sentences.append(_sentence(describe(turn, name, machine)))
+            if turn.images_per_s:
+                meetings.append((turn.images_per_s, machine.per_thousand(turn.images_per_s)))
     source = f"{prices.region}, {prices.as_of}"
-    return Costs(tuple(tables), tuple(curves), tuple(sentences), source)
+    return Costs(tuple(tables), tuple(curves), tuple(sentences), source, tuple(meetings))
 
 
 def own_machine(run: Run, dollars_per_hour: float | None) -> OwnMachine | None:
@@ -60,7 +64,7 @@ def local_throughput_per_s(run: Run) -> float | None:
     local = [point for point in run.points if "local" in point.condition.executions]
     measured = [point for point in local if point.condition.scenario in ("offline", "concurrent")]
     if measured:
-        return max(filter(None, (throughput_per_s(point, "local") for point in measured)), default=None)
+        return max(filter(None, (throughput_of(point, "local") for point in measured)), default=None)
     if not local:
         return None
     known = [s.latency_ms for s in local[0].of("local") if s.is_warm and s.latency_ms]
