@@ -20,6 +20,7 @@ from lookout.apps.serve_commands import serve
 from lookout.apps.shape_command import shape
 from lookout.apps.stack_commands import stack
 from lookout.apps.stack_watching import failures, invoke, logs, status
+from lookout.apps.tune_command import tune
 
 
 @click.group(cls=console.Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -34,6 +35,7 @@ main.add_command(serve)
 main.add_command(send)
 main.add_command(compare)
 main.add_command(report)
+main.add_command(tune)
 main.add_command(demo)
 main.add_command(emulator)
 main.add_command(stack)

@@ -136,8 +136,11 @@ class Function:
         except Exception as error:
             self._log.error("direct", request_id, status="fault", **_fault(error))
             raise
+        start = time.perf_counter()
         answer = answer_document(image_id, result)
-        figures = _figures(result, len(data), {"fetch": fetch_ms, **result.timings})
+        figures = _figures(
+            result, len(data), {"fetch": fetch_ms, **result.timings, "store": _milliseconds_since(start)}
+        )
         self._log.info("direct", request_id, status="done", **self._when(began), **figures)
         return answer
 

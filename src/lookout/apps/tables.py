@@ -17,7 +17,7 @@ from lookout.apps.reporting import WITHOUT_PLOTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lookout.comparison.findings import Findings
+    from lookout.comparison.findings import Findings, MemorySweep
     from lookout.comparison.report import Row
     from lookout.comparison.statistics import Summary
     from lookout.comparison.tally import Totals
@@ -28,8 +28,25 @@ def print_report(found: Findings) -> None:
     console = standard_output()
     with console.capture() as table:
         _print_table(console, found.report.rows)
+        if found.memory:
+            console.print(_memory_table(found.memory))
     before, after = (_wrapped(map(printable, lines), console.width) for lines in (found.answer, _footer(found)))
     put("\n".join([*before, table.get().rstrip("\n"), *after]))
+
+
+def _memory_table(sweep: MemorySweep) -> Table:
+    """The function at each memory; what is recommended is named beside it."""
+    table = Table("Memory (MB)", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for name in ("Duration (ms)", "p95 (ms)", "Init (ms)", "$ per 1,000"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for point in sweep.points:
+        goals = [goal for goal, memory_mb in sweep.recommended.items() if memory_mb == point.memory_mb]
+        figures = (point.duration_ms, point.p95_ms, point.init_ms)
+        told = ["-" if figure is None else f"{figure:.1f}" for figure in figures]
+        dollars = "-" if point.dollars_per_thousand is None else f"{point.dollars_per_thousand:.5f}"
+        table.add_row(str(point.memory_mb), *told, dollars, point.excluded or ", ".join(goals))
+    return table
 
 
 def print_written(files: Sequence[Path]) -> None:
@@ -109,6 +126,7 @@ def _footer(found: Findings) -> Iterable[str]:
     if run.emulated:
         yield EMULATED
     yield from found.added
+    yield from found.memory.words if found.memory else ()
     yield condition.load.described()
     if condition.network:
         yield f"The network was this machine's own, made as slow as {condition.network.described()}."

@@ -154,8 +154,7 @@ def describe(found: BreakEven, execution: str, machine: OwnMachine) -> str:
     >>> print(describe(BreakEven(0.8, 0.8), "direct", OwnMachine(0.10, 25)))
     below 0.8 images/s (2.1 million a month) direct is cheaper than a machine of $0.10 an hour, above it the machine is
     """
-    price = machine.dollars_per_hour
-    own = f"a machine of ${price:.2f} an hour" if price >= 0.01 else f"a machine of ${price:.3g} an hour"
+    own = machine.described()
     if found.images_per_s is None:
         return f"{execution} is cheaper than {own} at every rate"
     rate, month = f"{found.images_per_s:.3g} images/s", _counted(found.images_per_month or 0)

@@ -62,6 +62,15 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
+def free_memory_mb() -> int | None:
+    """The memory that programs could still get; None where the system does not tell."""
+    info = Path("/proc/meminfo")
+    if not info.is_file():
+        return None
+    lines = (line.split() for line in info.read_text("utf-8").splitlines())
+    return next((int(words[1]) // 1024 for words in lines if words[:1] == ["MemAvailable:"]), None)
+
+
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():

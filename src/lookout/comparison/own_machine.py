@@ -28,6 +28,15 @@ class OwnMachine:
         if not 0 < self.images_per_s < math.inf:
             raise UsageError(f"a machine looks at {self.images_per_s} images/s: give what was measured, above zero")
 
+    def described(self) -> str:
+        """In words.
+
+        >>> OwnMachine(0.1, 10).described(), OwnMachine(0.0042, 1).described()
+        ('a machine of $0.10 an hour', 'a machine of $0.0042 an hour')
+        """
+        price = self.dollars_per_hour
+        return f"a machine of ${price:.2f} an hour" if price >= 0.01 else f"a machine of ${price:.3g} an hour"
+
     @property
     def dollars_per_month(self) -> float:
         """Of one machine."""

@@ -49,6 +49,28 @@ class Single:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """The function at several memories: ``each`` images one at a time, the same at all of them.
+
+    A memory that what the function used doesn't fit into is not tried: it would fail for every image, one by one.
+    """
+
+    subject: Subject
+    load: Load
+    memories_mb: tuple[int, ...]
+    each: int
+
+    def __call__(self, measure: Measure) -> None:
+        """Measure each, from the largest down."""
+        used_mb = 0.0
+        for memory_mb in reversed(self.memories_mb):
+            if used_mb * _ROOM > memory_mb:
+                return
+            condition = Condition("single-stream", self.subject.executions, self.load, None, memory_mb, self.each)
+            used_mb = _used_mb(measure(condition)) or used_mb
+
+
+@dataclass(frozen=True, slots=True)
 class Both:
     """One plan, then another."""
 

@@ -8,7 +8,7 @@
     init         of the function, at a cold start
     fetch        the function gets the image: from the bucket, or out of its event
     decode, preprocess, inference, postprocess      the detector's own
-    store        the item is written
+    store        the item is written; of direct, the answer put together
     notice       until who waits has the answer
 
 ``local``: the server's clock is not ours. What is neither its queue nor its detector's is ``upload``, there and back.

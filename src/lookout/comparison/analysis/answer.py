@@ -116,7 +116,7 @@ def _cost(run: Run, costs: Costs | None, dollars_per_hour: float | None) -> Iter
     own = ""
     if machine is not None:
         full = machine.per_thousand(machine.images_per_s)
-        own = f", and ${full:.4f} on a machine of ${machine.dollars_per_hour:g} an hour that is never idle"
+        own = f", and ${full:.4f} on {machine.described()} that is never idle"
     yield f"1,000 images cost {told}{own}."
     yield from costs.break_evens
 

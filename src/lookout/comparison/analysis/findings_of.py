@@ -118,7 +118,7 @@ def _method(run: Run) -> Iterator[str]:
     measured = [sample for sample in first.samples if not sample.warm_up]
     yield (
         f"{about.get('images')} images through {', '.join(first.condition.executions)}, with {about.get('model')} on "
-        f"{about.get('engine')} (confidence {about.get('confidence')}, IoU {about.get('iou')}): {len(measured)} samples "
+        f"{about.get('engine')}, confidence {about.get('confidence')}, IoU {about.get('iou')}: {len(measured)} samples "
         f"in the table, {sum(len(point.samples) for point in run.points)} in all, of {len(run.points)} conditions."
     )
     yield first.condition.load.described() + " Their order, and that of executions, is shuffled by a seed."

@@ -38,7 +38,7 @@ def costs(run: Run, prices: Prices, dollars_per_hour: float | None) -> Costs | N
     if machine is not None:
         rates = rates_to_draw(_LOWEST_RATE_PER_S, machine.images_per_s * _MACHINES, machine)
         own = tuple(machine.per_thousand(rate) for rate in rates)
-        curves.append(CostCurve(f"a machine of ${machine.dollars_per_hour:g} an hour", rates, own))
+        curves.append(CostCurve(machine.described(), rates, own))
         for name, offloading in offloadings.items():
             curves.append(CostCurve(name, rates, tuple(offloading.per_thousand(rate) for rate in rates)))
             free = tuple(offloading.per_thousand(rate, after_free=True) for rate in rates)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean, stdev
 
 import numpy as np
@@ -34,7 +34,7 @@ def memory_sweep(run: Run, prices: Prices, deadline_ms: float | None = None) -> 
         execution,
         tuple(_point(one, groups[one.memory_mb]) for one in measured),
         {one.goal: one.point.memory_mb for one in found if one.point},
-        tuple(_words(one) for one in found),
+        (*map(_words, found), *_too_small(measured[0].memory_mb, groups[measured[0].memory_mb])),
     )
 
 
@@ -83,6 +83,13 @@ def _point(one: Measured, samples: Sequence[Sample]) -> MemoryPoint:
         used_mb=max(used) if used else None,
         excluded=one.unfit or "",
     )
+
+
+def _too_small(least_mb: int, samples: Sequence[Sample]) -> Iterator[str]:
+    """Why no smaller memory was tried, where that is why."""
+    used_mb = max((s.invocation.used_mb for s in samples if s.invocation), default=0)
+    if used_mb:
+        yield f"At {least_mb} MB, the least that was measured, the function used {used_mb} MB."
 
 
 def _words(one: Recommendation) -> str:
