@@ -303,6 +303,12 @@ def test_compare_measures_all_executions_and_leaves_nothing(world: dict, cfg: Pa
     assert report["agreement"] == {"images": 5, "identical": 5}
     assert (report["emulated"], report["failures"], report["unreported"]) == (True, [], 0)
     assert report["machine"]["cores"] >= 1
+    assert "is fastest one image at a time" in report["answer"][0]
+    written = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.name.startswith("report")}
+    assert {path.name for path in map(Path, report["report"])} == set(written)
+    again = run("report", str(tmp_path / "out" / "samples.jsonl"), "--out", str(tmp_path / "again"))
+    assert again.returncode == 0, again.stderr
+    assert {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()} == written
 
 
 @needs_proc
@@ -352,6 +358,23 @@ def test_a_comparison_that_is_cut_off_leaves_nothing(
     assert {sample.execution for sample in run_.points[0].samples} == {"local", "remote"}
     if number != signal.SIGKILL:  # it asks for their reports before it ends
         assert any(sample.invocation for sample in run_.points[0].samples)
+    answer = run("report", str(tmp_path / "out"))
+    assert answer.returncode == 0, answer.stderr
+    assert "ended before its end" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_tune_recommends_a_memory(world: dict, cfg: Path, pictures: Path, tmp_path: Path):
+    answer = run(
+        "tune", str(pictures), "--model", str(cfg), "--memories", "1024,512,1769", "--each", "3", "--deadline", "9000",
+        "--out", str(tmp_path / "out"), "--json", **world,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert set(report["recommended_memory_mb"]) == {"cheapest", "fastest", "balanced", "deadline 9000 ms"}
+    (run_,) = read_runs([tmp_path / "out"])
+    assert [point.condition.memory_mb for point in run_.points] == [1769, 1024, 512]
+    assert all({s.invocation.memory_mb for s in p.samples} == {p.condition.memory_mb} for p in run_.points)
+    assert "Memory" in (tmp_path / "out" / "report.md").read_text()
 
 
 @needs_proc

@@ -86,6 +86,7 @@ def compare(comparison: Comparison, folder: Path, notify: Notify) -> Run:
 def _measure(bench: Bench, condition: Condition, paths: Sequence[Path], log: ResultsLog, notify: Notify) -> Point:
     samples: list[Sample] = []
     with bench.executions(condition) as executions:
+        notify(f"measuring {condition.described()}")
         point = log.begin(condition)
         since, patience_s = time.time(), 2.0  # of who interrupts, little
         try:

@@ -33,6 +33,17 @@ class Condition:
     memory_mb: int | None = None
     images: int | None = None
 
+    def described(self) -> str:
+        """In a few words, for who waits.
+
+        >>> Condition("single-stream", ("local", "remote"), Load(), Network("", 40, 10, 50), 512).described()
+        'local and remote over 40 ms round trip, 10 Mbit/s up, 50 down, at 512 MB: one image at a time'
+        """
+        over = f" over {self.network.described()}" if self.network else ""
+        memory = f", at {self.memory_mb} MB" if self.memory_mb else ""
+        names = " and ".join([*filter(None, [", ".join(self.executions[:-1])]), self.executions[-1]])
+        return f"{names}{over}{memory}: {self.load.briefly()}"
+
     def to_json(self) -> dict[str, Any]:
         """The condition's members in a line."""
         return {**dataclasses.asdict(self), "executions": list(self.executions)}

@@ -82,17 +82,30 @@ class Load:
         for sample in closed_loop(in_turns(executions, first), self.concurrency):
             yield replace(sample, warm_up=True)
 
+    def briefly(self) -> str:
+        """In a few words.
+
+        >>> Load(rate_per_s=12.5).briefly(), Load(concurrency=8).briefly()
+        ('12.5 images/s', '8 images at a time')
+        """
+        if self.burst is not None:
+            return f"{self.burst} images at once"
+        if self.rate_per_s is not None:
+            return f"{self.rate_per_s:g} images/s"
+        return "one image at a time" if self.concurrency == 1 else f"{self.concurrency} images at a time"
+
     def described(self) -> str:
         """In words.
 
         >>> Load(rate_per_s=12.5).described()
         'Open loop, 12.5 images/s on average: each time counts from when its image was due.'
         """
+        words = f"{self.briefly()[0].upper()}{self.briefly()[1:]}"
         if self.burst is not None:
-            return f"{self.burst} images at once, again {self.idle_s:g} s after they were answered."
+            return f"{words}, again {self.idle_s:g} s after they were answered."
         if self.rate_per_s is not None:
-            return f"Open loop, {self.rate_per_s:g} images/s on average: each time counts from when its image was due."
-        return "One image at a time." if self.concurrency == 1 else f"{self.concurrency} images at a time."
+            return f"Open loop, {words} on average: each time counts from when its image was due."
+        return f"{words}."
 
 
 ONE_AT_A_TIME = Load()
