@@ -170,10 +170,10 @@ class Function:
     def _take(self, created: ObjectCreated, url: str, request_id: str) -> None:
         began = self._clock()
         outcome, figures = self._look(created, url, request_id)
+        start = time.perf_counter()
         if outcome is None:
             self._log.warning("object", request_id, url=url, status="replaced by a newer object")
             return
-        start = time.perf_counter()
         stored = self._store(outcome)
         figures["timings_ms"] = {**figures.get("timings_ms", {}), "store": _milliseconds_since(start)}
         told = self._log.warning if outcome.error else self._log.info
@@ -187,6 +187,7 @@ class Function:
 
     def _look(self, created: ObjectCreated, url: str, request_id: str) -> tuple[Outcome | None, dict[str, Any]]:
         """What is in an object's image; None where the object is no longer there, but a newer one of its key."""
+        start = time.perf_counter()
         outcome = Outcome(
             image_url=url,
             model=self._detector.model.name,
@@ -200,7 +201,6 @@ class Function:
         )
         figures: dict[str, Any] = {"bytes": created.size_bytes}
         try:
-            start = time.perf_counter()
             data = self._fetch(created)
             if data is None:
                 return None, figures

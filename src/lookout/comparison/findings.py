@@ -196,13 +196,15 @@ class Findings:
     """All of a run's report. What its samples don't allow is None or empty, and then there is no plot of it.
 
     ``answer``: the verdict in sentences, the first the shortest. ``added``: sentences on what an emulator lacks and
-    what it would add. ``caveats``: what a reader must mind. ``method``: how it was measured.
+    what it would add, and ``sources`` whose figures those are. ``caveats``: what a reader must mind. ``method``: how it
+    was measured.
     """
 
     run: Run
     report: Report
     answer: tuple[str, ...]
     added: tuple[str, ...]
+    sources: tuple[str, ...]
     distributions: tuple[Distribution, ...]
     stages: tuple[StageBar, ...]
     rates: tuple[RateCurve, ...]

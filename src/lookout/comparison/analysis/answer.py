@@ -10,7 +10,7 @@ from lookout.comparison.findings import Costs, Distribution, NetworkMap, RateCur
 from lookout.comparison.plans import throughput_of
 from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import OFFLOADED
-from lookout.comparison.service_latencies import ServiceLatencies
+from lookout.comparison.service_latencies import Figure, ServiceLatencies
 from lookout.comparison.statistics import Interval, difference
 
 # Two executions over one image differ by what they do; more samples than pairs of images there are not.
@@ -41,6 +41,23 @@ def added(run: Run, spread: Sequence[Distribution], latencies: ServiceLatencies)
     if not run.emulated:
         return ()
     return tuple(_added(spread, latencies))
+
+
+def sources(run: Run, latencies: ServiceLatencies) -> tuple[str, ...]:
+    """Whose figures those are, of what was offloaded."""
+    if not run.emulated:
+        return ()
+    executions = [name for name in run.points[0].condition.executions if name in OFFLOADED]
+    parts = {part.kind: part for name in executions for part in latencies.added(name, cold=True)}
+    return tuple(
+        f"{part.what}: median {part.figure.p50_ms:g} ms{_p99(part.figure)}, measured {part.figure.measured}. "
+        f"{part.figure.source}"
+        for part in parts.values()
+    )
+
+
+def _p99(figure: Figure) -> str:
+    return "" if figure.p99_ms is None else f", p99 {figure.p99_ms:g} ms"
 
 
 def _latency(point: Point, spread: Sequence[Distribution], run: Run, latencies: ServiceLatencies) -> Iterator[str]:
@@ -142,12 +159,10 @@ def _added(spread: Sequence[Distribution], latencies: ServiceLatencies) -> Itera
         parts = latencies.added(one.execution, cold=one.cold)
         if parts:
             more_ms = sum(part.figure.p50_ms for part in parts)
-            told = "; ".join(
-                f"{part.what}: {part.figure.p50_ms:g} ms (measured {part.figure.measured})" for part in parts
-            )
+            told = "; ".join(f"{part.what}: {part.figure.p50_ms:g} ms" for part in parts)
             yield (
                 f"{_capital(kind)}: {one.mean.value:,.0f} ms emulated, and about {one.mean.value + more_ms:,.0f} ms "
-                f"with the medians of what AWS's services add. {told}."
+                f"with the medians of what AWS's services add by others' measurements ({told})."
             )
         if bound := latencies.lower_bound(one.execution, cold=one.cold):
             yield f"{_capital(kind)} is {bound}."

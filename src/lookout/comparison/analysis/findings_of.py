@@ -67,6 +67,7 @@ def findings_of(run: Run, settings: Settings | None = None) -> Findings:
         report=make_report(first.samples, first.condition.executions),
         answer=answer.answer(run, spread, rates, costs, network_map, known.latencies, known.dollars_per_hour),
         added=answer.added(run, spread, known.latencies),
+        sources=answer.sources(run, known.latencies),
         distributions=spread,
         stages=latencies.stage_bars(first),
         rates=rates,
@@ -101,6 +102,11 @@ def _caveats(run: Run, settings: Settings) -> Iterator[str]:
     samples = [sample for point in run.points for sample in point.samples]
     if over := sum(bool(sample.invocation and sample.invocation.oversubscribed) for sample in samples):
         yield f"{over} invocations wanted more of this machine than it has, and took longer than they would on AWS."
+    if any(point.condition.load.scenario != "single-stream" for point in run.points):
+        yield (
+            "Who sends shares this machine's cores with who answers: at a high rate some of what is measured is the "
+            "sender's own."
+        )
     failed = sum(sample.error is not None and not sample.warm_up for sample in samples)
     if failed:
         yield f"{failed} of {len(samples)} samples are failures; they are counted, and in no latency."
@@ -126,12 +132,6 @@ def _method(run: Run) -> Iterator[str]:
         "Nothing is trimmed. Warm-ups are in no figure but those of cold starts. Percentiles are interpolated linearly "
         "(type 7); intervals are bootstrapped (BCa, 95 %, 2,000 draws)."
     )
-    for one in run.precisions:
-        if one.ap is not None and one.ap50 is not None:
-            yield (
-                f"Average precision of {one.execution} at this confidence, over {one.images} annotated images: AP "
-                f"{one.ap:.3f}, AP50 {one.ap50:.3f}."
-            )
 
 
 def _latencies(document: Mapping[str, Any]) -> ServiceLatencies:

@@ -56,13 +56,11 @@ def network_map(run: Run) -> findings.NetworkMap | None:
         known,
         _RTTS_MS,
         _UP_MBIT_S,
-        sent_bytes=sent_bytes(run.points[0]),
+        sent_bytes=next(one.condition.sent_bytes for one in seen if one.condition.network),  # as over all networks
         memory_mb=memory_mb or 0,
         down_per_up=_DOWN_OVER_UP,
+        measured=seen,
     )
-    measured = {
-        (one.condition.network.rtt_ms, one.condition.network.up_mbit_s) for one in seen if one.condition.network
-    }
     by_rtt = tuple(
         tuple(
             findings.Cell(
@@ -70,7 +68,7 @@ def network_map(run: Run) -> findings.NetworkMap | None:
                 cell.mbit_s,
                 dict(cell.latency_ms),
                 cell.winner,
-                predicted=(cell.rtt_ms, cell.mbit_s) not in measured,
+                predicted=cell.measured < cell.latency_ms.keys(),
             )
             for cell in column
         )

@@ -67,7 +67,8 @@ def _bars(point: Point) -> Iterator[StageBar]:
             latency_ms = fmean(sample.latency_ms or 0.0 for sample, _ in known)
             means = {stage: fmean(stages.get(stage, 0.0) for _, stages in known) for stage in STAGES}
             means = {stage: ms for stage, ms in means.items() if ms > 0}
-            yield StageBar(execution, cold, len(known), latency_ms, means, latency_ms - sum(means.values()))
+            left_ms = round(latency_ms - sum(means.values()), 6) or 0.0  # never -0.0
+            yield StageBar(execution, cold, len(known), latency_ms, means, left_ms)
 
 
 def _group(point: Point, execution: str, *, cold: bool) -> list[Sample]:
