@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookout.comparison.function_memory import ComputeModel
@@ -185,6 +185,7 @@ def test_errors_are_told_by_execution_and_by_how_far_from_the_rest():
         held_out(OBSERVATIONS, 1)
 
 
+@settings(max_examples=40)
 @given(st.floats(0, 500), st.floats(0.2, 200), st.floats(1e3, 1e6))
 def test_parts_add_up_and_slower_networks_take_longer(rtt_ms: float, mbit_s: float, sent_bytes: float):
     model = fit(of("remote"))

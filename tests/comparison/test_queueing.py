@@ -111,6 +111,7 @@ def test_a_capacity_that_was_measured_counts_and_not_the_lone_images_time():
 services_ms = st.lists(st.floats(0.5, 500), min_size=1, max_size=50).map(tuple)
 
 
+@settings(max_examples=40)
 @given(services_ms, st.integers(1, 16), st.floats(0.01, 0.97), st.floats(0.001, 0.02))
 def test_more_images_wait_longer_and_no_more_of_them_than_all(services, servers: int, utilisation: float, more: float):
     station = Station(servers, services)
@@ -125,6 +126,7 @@ def test_more_images_wait_longer_and_no_more_of_them_than_all(services, servers:
     assert latency_percentile_ms(other, services, 99) >= p99 * (1 - 1e-6)
 
 
+@settings(max_examples=40)
 @given(services_ms, st.floats(0.01, 0.95))
 def test_the_tail_has_the_waits_mean(services, utilisation: float):
     station = Station(1, services)
@@ -135,7 +137,7 @@ def test_the_tail_has_the_waits_mean(services, utilisation: float):
     assert area == pytest.approx(found.mean_ms, rel=0.01)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(services_ms, st.integers(1, 4), st.floats(1.05, 20))
 def test_the_highest_rate_within_a_bound_keeps_it_and_a_higher_one_does_not(services, servers: int, slack: float):
     station, bound_ms = Station(servers, services), slack * max(services)

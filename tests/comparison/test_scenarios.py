@@ -65,7 +65,7 @@ def test_the_highest_rate_is_found_from_below_and_above(seed: int, start_per_s: 
     assert len(queue.asked) <= 14
 
 
-@pytest.mark.parametrize("bound_ms", [50, 100, 200, 500])
+@pytest.mark.parametrize("bound_ms", [50, 200])
 @pytest.mark.parametrize(("resolution", "wrong_share"), [(0.1, 0.02), (0.2, 0.1)])
 def test_a_rate_of_twice_the_resolution_too_high_is_seldom_called_kept(
     bound_ms: float, resolution: float, wrong_share: float
@@ -138,7 +138,7 @@ def test_a_search_that_could_not_end_is_refused(start_per_s: float):
         search(Queue().measure, BOUND, start_per_s)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(st.floats(0.02, 5000), st.floats(0.02, 5000), st.floats(0.01, 0.5))
 def test_any_edge_is_enclosed_to_the_resolution(edge_per_s: float, start_per_s: float, resolution: float):
     def measure(rate: float) -> Probe:
@@ -159,7 +159,8 @@ def test_the_rule_is_mlperfs():
     assert Rule(percent=90).images_for(0) == 44
 
 
-@given(st.integers(1, 3000), st.data())
+@settings(max_examples=40)
+@given(st.integers(1, 1000), st.data())
 def test_probabilities_are_the_binomials(images: int, data: st.DataObject):
     stats = pytest.importorskip("scipy.stats")
     late, share = data.draw(st.integers(0, images)), data.draw(st.floats(0.001, 0.5))

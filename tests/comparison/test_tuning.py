@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookout.comparison.tuning import MemoryPoint, candidates, recommend, same_duration
@@ -90,6 +90,7 @@ def test_what_failed_or_was_not_what_it_seems_is_left_out_with_the_reason():
     assert recommend([replace(SWEEP[0], p95_ms=math.nan)]).excluded == ((128, "its figures are incomplete"),)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.builds(point, st.integers(128, 10240), st.floats(1, 1e5), spread=st.floats(0, 1), n=st.integers(1, 100)),

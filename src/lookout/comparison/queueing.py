@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-_STEPS = 80  # of a bisection: more halve nothing in a double
+_STEPS = 50  # of a bisection: to a 1e15th of where it began
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def most_within_per_s(station: Station, alone_ms: Sequence[float], bound_ms: flo
     if float(np.percentile(np.asarray(alone_ms, np.float64), percent)) > bound_ms:
         return 0.0
     low, high = 0.0, station.most_per_s
-    for _ in range(_STEPS // 2):
+    for _ in range(_STEPS // 2):  # to a 30 millionth of what the station can do
         middle = (low + high) / 2
         if latency_percentile_ms(wait(station, middle), alone_ms, percent) <= bound_ms:
             low = middle
