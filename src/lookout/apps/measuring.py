@@ -76,7 +76,7 @@ def measure(
     from lookout.comparison.results import SAMPLES_FILE, read_runs
     from lookout.images import find
 
-    names = ("machine_cost", "deadline", "prices_file", "latencies")
+    names = ("machine_cost", "deadline", "prices_file", "latencies", "p99")
     chosen = reporting.read_settings(*(settings.get(name) for name in names))
     truth = _annotations(settings.get("annotations"))
     comparison = Comparison(tuple(find(images)), subject, plan, truth, chosen.to_json())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lookout.comparison.analysis import Settings
     from lookout.comparison.findings import Findings
     from lookout.comparison.results import Run
+    from lookout.comparison.statistics import Interval
 
 HTML_FILE, MARKDOWN_FILE = "report.html", "report.md"
 WITHOUT_PLOTS = "Install the extra report (pip install 'lookout-vision[report]') for report.html, with plots."
@@ -45,7 +46,11 @@ settings = options.together(
 
 
 def read_settings(
-    machine_cost: float | None, deadline: float | None, prices_file: Path | None, latencies: str | None
+    machine_cost: float | None,
+    deadline: float | None,
+    prices_file: Path | None,
+    latencies: str | None,
+    p99: float | None = None,
 ) -> Settings:
     """What a report is made with, from the options. Raises ``UsageError``."""
     from lookout.apps.money import load_document, load_prices
@@ -57,7 +62,7 @@ def read_settings(
         known = NOTHING
     elif latencies is not None:
         known = read_service_latencies(load_document(Path(latencies)), latencies)
-    chosen = Settings(load_prices(prices_file), known, deadline_ms=deadline)
+    chosen = Settings(load_prices(prices_file), known, deadline_ms=deadline, p99_ms=p99)
     if machine_cost is None:
         return chosen
     return dataclasses.replace(chosen, dollars_per_hour=machine_cost, assumed_price=False)
@@ -95,6 +100,19 @@ def document(found: Findings) -> dict[str, Any]:
         "answer": list(found.answer),
         "added": list(found.added),
         "caveats": list(found.caveats),
+        "latencies": [
+            {
+                "execution": one.execution,
+                "cold": one.cold,
+                "n": len(one.values_ms),
+                **{name: _interval(getattr(one, name)) for name in ("mean", "p50", "p95")},
+            }
+            for one in found.distributions
+        ],
         "recommended_memory_mb": dict(found.memory.recommended) if found.memory else None,
         "mean_absolute_percentage_error": found.prediction.mape if found.prediction else None,
     }
+
+
+def _interval(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else dataclasses.asdict(interval)

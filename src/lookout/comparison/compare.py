@@ -15,6 +15,7 @@ from lookout.cloud.reports import Invocation
 from lookout.comparison.bench import Bench, Subject
 from lookout.comparison.coco import Annotations
 from lookout.comparison.conditions import Condition, Measure
+from lookout.comparison.function_memory import MB_PER_VCPU
 from lookout.comparison.machine import describe_machine
 from lookout.comparison.results import (
     SAMPLES_FILE,
@@ -25,8 +26,9 @@ from lookout.comparison.results import (
     read_runs,
     with_invocation,
 )
-from lookout.comparison.samples import Sample
+from lookout.comparison.samples import OFFLOADED, Sample
 from lookout.comparison.thumbnails import keep, telling
+from lookout.engines import available_cores
 from lookout.errors import CloudError, ExecutionError, UsageError
 
 ENVIRONMENT_FILE = "environment.json"
@@ -154,11 +156,20 @@ def _description(comparison: Comparison) -> dict[str, Any]:
         "model": subject.model.name,
         "model_digest": subject.model.digest,
         "engine": subject.engine,
+        "threads": _threads(subject),
         "confidence": subject.confidence,
         "iou": subject.iou,
         "executions": list(subject.executions),
         "images": len(comparison.paths),
         "asked": dict(comparison.asked),
+    }
+
+
+def _threads(subject: Subject) -> dict[str, int]:
+    """How many threads the engine has: here all cores for an image that is alone, in a function its whole vCPUs."""
+    return {
+        name: max(1, subject.memory_mb // MB_PER_VCPU) if name in OFFLOADED else available_cores()
+        for name in subject.executions
     }
 
 

@@ -7,6 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import lookout
 from lookout.engines import available_cores
 
 _PACKAGES = (
@@ -21,13 +22,14 @@ _PACKAGES = (
 
 
 def describe_machine() -> dict[str, object]:
-    """CPU, cores that may be used, memory in MB, system, Python, and the packages that matter."""
+    """CPU, cores that may be used, memory in MB, system, Python, Lookout's commit, and the packages that matter."""
     return {
         "cpu": _cpu(),
         "cores": available_cores(),
         "memory_mb": _memory_mb(),
         "system": platform.platform(),
         "python": platform.python_version(),
+        "commit": _commit(),
         "packages": {name: found for name in _PACKAGES if (found := _version(name))},
     }
 
@@ -84,6 +86,17 @@ def _memory_mb() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1 << 20)
     except (ValueError, OSError, AttributeError):  # not every system tells
+        return None
+
+
+def _commit() -> str | None:
+    """The commit that Lookout runs from; None where it was installed, and its version says it."""
+    head = Path(lookout.__file__).parents[2] / ".git" / "HEAD"
+    try:
+        told = head.read_text("utf-8").strip()
+        name = told.removeprefix("ref: ")
+        return told if name == told else (head.parent / name).read_text("utf-8").strip()
+    except OSError:
         return None
 
 

@@ -8,7 +8,7 @@ minutes; what lies between is predicted, and some of what is measured is kept ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lookout.comparison.bench import Subject
@@ -110,6 +110,19 @@ class Server:
             )
 
         return search(probe, bound, _START_PER_S, most_probes=_PROBES, most_s=_SEARCH_S)
+
+
+def server_result(points: Sequence[Point], execution: str, bound_ms: float) -> ServerResult | None:
+    """What a search came to, by its points; None where the execution was asked at no rate."""
+    bound = Bound(bound_ms, resolution=_RESOLUTION)
+    asked = [point for point in points if point.condition.scenario == "server" and point.of(execution)]
+    judged = [bound.judge(probe_of(point, execution)) for point in asked]
+    if not judged:
+        return None
+    kept = max((one.probe.rate_per_s for one in judged if one.keeps), default=None)
+    broken = [one.probe.rate_per_s for one in judged if not one.keeps]
+    above = min((rate for rate in broken if kept is None or rate > kept), default=None)
+    return ServerResult(bound, kept, above, "resolution", tuple(judged))
 
 
 def probe_of(point: Point, execution: str) -> Probe:

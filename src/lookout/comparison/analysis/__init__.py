@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from lookout.comparison.analysis.findings_of import Settings, findings_of
+from lookout.comparison.analysis.findings_of import findings_of
+from lookout.comparison.analysis.settings import Settings
 
 __all__ = ["Settings", "findings_of"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from lookout.comparison.analysis.foresight import turnings
 from lookout.comparison.analysis.pricing import own_machine
+from lookout.comparison.analysis.settings import Settings
 from lookout.comparison.findings import Costs, Distribution, NetworkMap, RateCurve
-from lookout.comparison.plans import throughput_of
+from lookout.comparison.plans import server_result, throughput_of
 from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import OFFLOADED
 from lookout.comparison.service_latencies import Figure, ServiceLatencies
@@ -23,16 +25,15 @@ def answer(
     rates: Sequence[RateCurve],
     costs: Costs | None,
     network_map: NetworkMap | None,
-    latencies: ServiceLatencies,
-    dollars_per_hour: float | None,
+    settings: Settings,
 ) -> tuple[str, ...]:
     """The sentences, the first the shortest."""
     point = run.points[0]
     return (
-        *_latency(point, spread, run, latencies),
-        *_throughput(run, rates),
-        *_cost(run, costs, dollars_per_hour),
-        *_networks(network_map),
+        *_latency(point, spread, run, settings.latencies),
+        *_throughput(run, rates, settings.p99_ms),
+        *_cost(run, costs, settings.dollars_per_hour),
+        *_networks(run, network_map),
     )
 
 
@@ -101,7 +102,11 @@ def _place(point: Point, run: Run) -> str:
     return "over the network that there was" if run.cloud and not run.emulated else "over loopback"
 
 
-def _throughput(run: Run, rates: Sequence[RateCurve]) -> Iterator[str]:
+def _throughput(run: Run, rates: Sequence[RateCurve], p99_ms: float | None) -> Iterator[str]:
+    if p99_ms is not None:
+        for execution in run.points[0].condition.executions:
+            if searched := server_result(run.points, execution, p99_ms):
+                yield f"{_capital(execution)}: {searched.described()}"
     most: dict[str, float] = {}
     for point in run.points:
         if point.condition.scenario not in ("offline", "concurrent"):
@@ -138,17 +143,18 @@ def _cost(run: Run, costs: Costs | None, dollars_per_hour: float | None) -> Iter
     yield from costs.break_evens
 
 
-def _networks(network_map: NetworkMap | None) -> Iterator[str]:
+def _networks(run: Run, network_map: NetworkMap | None) -> Iterator[str]:
     if network_map is None:
         return
     cells = [cell for row in network_map.cells for cell in row]
-    winners = sorted({cell.winner for cell in cells})
-    if len(winners) == 1:
-        yield f"Over every network of the map {winners[0]} is fastest (mostly predicted)."
-        return
-    counts = {name: sum(cell.winner == name for cell in cells) for name in winners}
-    told = ", ".join(f"{name} on {count}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
-    yield f"Which is fastest depends on the network: of {len(cells)} networks of the map (mostly predicted) {told}."
+    counts = {name: sum(cell.winner == name for cell in cells) for name in cells[0].latencies_ms}
+    ranked = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])
+    if len(ranked) == 1:
+        yield f"Over a network {ranked[0]} is fastest on all {len(cells)} of the map (mostly predicted)."
+    else:
+        told = ", ".join(f"{name} on {counts[name]}" for name in ranked)
+        yield f"Over a network it depends: of {len(cells)} of the map (mostly predicted) {told}."
+    yield from turnings(run)
 
 
 def _added(spread: Sequence[Distribution], latencies: ServiceLatencies) -> Iterator[str]:

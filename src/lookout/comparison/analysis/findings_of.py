@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 from lookout.comparison.analysis import answer, foresight, latencies, pricing
+from lookout.comparison.analysis.settings import Settings
 from lookout.comparison.analysis.sweep import memory_sweep
 from lookout.comparison.findings import Findings, Seen
-from lookout.comparison.prices import PRICES, Prices, read_prices
 from lookout.comparison.report import make_report
 from lookout.comparison.results import Run
-from lookout.comparison.service_latencies import PUBLISHED, ServiceLatencies, read_service_latencies
-
-# A machine of two cores costs about so much; whoever knows better says so.
-DOLLARS_PER_HOUR = 0.10
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a report is made with, beside samples. ``dollars_per_hour``: of a machine like the one measured on."""
-
-    prices: Prices = PRICES
-    latencies: ServiceLatencies = PUBLISHED
-    dollars_per_hour: float = DOLLARS_PER_HOUR
-    assumed_price: bool = True
-    deadline_ms: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """For the run's line, so that its report can be made again."""
-        return {
-            "prices": None if self.prices == PRICES else dataclasses.asdict(self.prices),
-            "latencies": self.latencies.to_json(),
-            "dollars_per_hour": self.dollars_per_hour,
-            "assumed_price": self.assumed_price,
-            "deadline_ms": self.deadline_ms,
-        }
-
-    @staticmethod
-    def from_json(document: Mapping[str, Any]) -> Settings:
-        """Read what ``to_json`` wrote; ours for what it lacks. Raises ``UsageError`` for what is no price."""
-        prices = document.get("prices")
-        known = document.get("latencies")
-        return Settings(
-            prices=PRICES if prices is None else read_prices(prices, "the run's line"),
-            latencies=PUBLISHED if known is None else _latencies(known),
-            dollars_per_hour=float(document.get("dollars_per_hour", DOLLARS_PER_HOUR)),
-            assumed_price=bool(document.get("assumed_price", True)),
-            deadline_ms=document.get("deadline_ms"),
-        )
 
 
 def findings_of(run: Run, settings: Settings | None = None) -> Findings:
     """All that a report shows of a run that has samples; ``settings``: None for those that it was measured with."""
-    known = settings or Settings.from_json(run.description.get("asked", {}))
+    measured_with = Settings.from_json(run.description.get("asked", {}))
+    known = replace(settings, p99_ms=measured_with.p99_ms) if settings else measured_with
     first = run.points[0]
     spread = latencies.distributions(first)
     rates = latencies.rate_curves(run)
@@ -65,7 +26,7 @@ def findings_of(run: Run, settings: Settings | None = None) -> Findings:
     return Findings(
         run=run,
         report=make_report(first.samples, first.condition.executions),
-        answer=answer.answer(run, spread, rates, costs, network_map, known.latencies, known.dollars_per_hour),
+        answer=answer.answer(run, spread, rates, costs, network_map, known),
         added=answer.added(run, spread, known.latencies),
         sources=answer.sources(run, known.latencies),
         distributions=spread,
@@ -132,8 +93,3 @@ def _method(run: Run) -> Iterator[str]:
         "Nothing is trimmed. Warm-ups are in no figure but those of cold starts. Percentiles are interpolated linearly "
         "(type 7); intervals are bootstrapped (BCa, 95 %, 2,000 draws)."
     )
-
-
-def _latencies(document: Mapping[str, Any]) -> ServiceLatencies:
-    """The latencies of a run's line, which names all that it had."""
-    return read_service_latencies({**dict.fromkeys(PUBLISHED.figures), **document}, "the run's line")

@@ -12,7 +12,7 @@ from lookout.comparison.prediction import LatencyModel, Observation, fit
 from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import OFFLOADED
 from lookout.comparison.stages import STAGES, stages_ms
-from lookout.comparison.winners import winner_map
+from lookout.comparison.winners import turning_mbit_s, winner_map
 
 _RTTS_MS = (1.0, 5.0, 10.0, 20.0, 40.0, 100.0, 200.0, 400.0)
 _UP_MBIT_S = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
@@ -75,6 +75,21 @@ def network_map(run: Run) -> findings.NetworkMap | None:
         for column in zip(*cells, strict=True)
     )
     return findings.NetworkMap(_RTTS_MS, _UP_MBIT_S, by_rtt)
+
+
+def turnings(run: Run) -> Iterator[str]:
+    """Over which networks the two ways of offloading change places, in words."""
+    known = models(run)
+    if not {"remote", "direct"} <= known.keys():
+        return
+    seen = [one.condition for one in observations(run) if one.condition.network and one.condition.execution == "direct"]
+    at = sorted(seen, key=lambda one: (one.rtt_ms, one.up_ms_per_byte))[len(seen) // 2]
+    turn = turning_mbit_s(known["direct"], known["remote"], at)
+    if turn is not None:
+        yield (
+            f"Of the offloaded ones direct is faster above {turn:.3g} Mbit/s up at a round trip of {at.rtt_ms:g} ms, "
+            "and remote below it, as base64 sends a third more (predicted)."
+        )
 
 
 def sent_bytes(point: Point) -> float:

@@ -8,8 +8,11 @@ from statistics import fmean
 import numpy as np
 
 from lookout.comparison.findings import Distribution, Peak, RateCurve, RatePoint, StageBar
+from lookout.comparison.function_memory import MB_PER_VCPU
+from lookout.comparison.plans import throughput_of
+from lookout.comparison.queueing import Station, latency_percentile_ms, wait
 from lookout.comparison.results import Point, Run
-from lookout.comparison.samples import Sample
+from lookout.comparison.samples import OFFLOADED, Sample
 from lookout.comparison.scenarios import knee
 from lookout.comparison.stages import STAGES, stages_ms
 from lookout.comparison.statistics import interval, percentile_of
@@ -27,7 +30,7 @@ def stage_bars(point: Point) -> tuple[StageBar, ...]:
 
 def rate_curves(run: Run) -> tuple[RateCurve, ...]:
     """Latency against rate, of each execution that was asked at two rates or more."""
-    curves = (_rate_curve(run.points, execution) for execution in _executions(run))
+    curves = (_rate_curve(run, execution) for execution in _executions(run))
     return tuple(curve for curve in curves if len(curve.points) > 1)
 
 
@@ -76,18 +79,45 @@ def _group(point: Point, execution: str, *, cold: bool) -> list[Sample]:
     return [s for s in point.of(execution) if (s.answer and s.cold if cold else s.is_warm)]
 
 
-def _rate_curve(points: Sequence[Point], execution: str) -> RateCurve:
+def _rate_curve(run: Run, execution: str) -> RateCurve:
     found = sorted(
         (
             _rate_point(point, execution, rate_per_s)
-            for point in points
+            for point in run.points
             if (rate_per_s := point.condition.load.rate_per_s) and execution in point.condition.executions
         ),
         key=lambda point: point.rate_per_s,
     )
     known = [point for point in found if point.n > point.failed]
     turn = knee([(point.rate_per_s, point.p50_ms) for point in known])
-    return RateCurve(execution, tuple(known), turn.rate_per_s if turn else None)
+    return RateCurve(execution, (*known, *_predicted(run, execution, known)), turn.rate_per_s if turn else None)
+
+
+def _predicted(run: Run, execution: str, measured: Sequence[RatePoint]) -> Iterator[RatePoint]:
+    """What a queue would have: of images that take what those took that came alone, at what was done at most."""
+    offline = [point for point in run.points if point.condition.scenario == "offline"]
+    capacity_per_s = next(filter(None, (throughput_of(point, execution) for point in offline)), None)
+    alone_ms = warm(run.points[0], execution)
+    servers = _servers(run, execution)
+    if capacity_per_s is None or not alone_ms or servers is None:
+        return
+    station = Station(servers, tuple(alone_ms), capacity_per_s)
+    for one in measured:
+        waiting = wait(station, one.rate_per_s)
+        if waiting.stable:
+            p50_ms, p99_ms = (latency_percentile_ms(waiting, alone_ms, percent) for percent in (50, 99))
+            yield RatePoint(one.rate_per_s, p50_ms, p99_ms, 0, 0, predicted=True)
+
+
+def _servers(run: Run, execution: str) -> int | None:
+    """How many images are worked on at once; None on AWS, which makes as many sandboxes as are wanted."""
+    cores = run.machine.get("cores")
+    if not isinstance(cores, int):
+        return None
+    if execution not in OFFLOADED:
+        return cores
+    memory_mb = run.points[0].condition.memory_mb
+    return max(1, int(cores * MB_PER_VCPU / memory_mb)) if run.emulated and memory_mb else None
 
 
 def _rate_point(point: Point, execution: str, rate_per_s: float) -> RatePoint:
