@@ -28,14 +28,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of in-process, local, remote and direct, with commas.",
 )
-@click.option(
-    "--cloud",
-    type=click.Choice(["emulator", "aws"]),
-    default="emulator",
-    show_default=True,
-    help="An emulator started for this run, or the account that AWS's variables name.",
-)
-@click.option("--stack", default="lookout", show_default=True, help="The stack, on aws.")
+@measuring.cloud
 @click.option(
     "--network",
     metavar="NAME|RTT,UP,DOWN",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lookout.apps import console, opening, reporting, tables
+from lookout.apps import console, opening, options, reporting, tables
 from lookout.apps.ending import Ending
 from lookout.apps.progress import Progress
 from lookout.errors import LookoutError, UsageError
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from lookout.comparison.results import Run
     from lookout.comparison.samples import Sample
 
+cloud = options.together(
+    click.option(
+        "--cloud",
+        type=click.Choice(["emulator", "aws"]),
+        default="emulator",
+        show_default=True,
+        help="An emulator started for this run, or the account that AWS's variables name.",
+    ),
+    click.option("--stack", default="lookout", show_default=True, help="The stack, on aws."),
+)
 out = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -96,12 +106,14 @@ def measure(
 
 def _measured(comparison: Comparison, folder: Path) -> Run:
     from lookout.comparison.compare import compare
+    from lookout.comparison.plans import Single
     from lookout.comparison.results import SAMPLES_FILE
 
     ending = Ending()
     ending.listen()
     try:
-        with Progress(None) as progress:
+        plan, images = comparison.plan, len(comparison.paths)
+        with Progress(plan.samples(images) if isinstance(plan, Single) else None) as progress:
 
             def notify(news: str | Sample) -> None:
                 with ending.held():  # an interruption that Python lost, as in a finaliser, holds from here on

@@ -125,6 +125,14 @@ class Bench:
 
             self._notify("starting the emulator and deploying the stack" if emulator else "looking for the stack")
             self.cloud = emulated_cloud(subject, emulator.ready()) if emulator else aws_cloud(subject)
+            if not emulator:  # which goes with its stack
+                closers.callback(self._set_back, self.cloud.memory_mb)
+
+    def _set_back(self, memory_mb: int) -> None:
+        """Give a stack of the user's own its memory back."""
+        if self.cloud and self.cloud.memory_mb != memory_mb:
+            self._notify(f"giving the function its {memory_mb} MB back")
+            self.cloud = self.cloud.with_memory(memory_mb)
 
     def _reached(self, name: str, over: Callable[[str], str]) -> Execution:
         if name == "local":

@@ -49,15 +49,24 @@ class Cloud:
         return int(self.deployment.parameters["Memory"])
 
     def with_memory(self, memory_mb: int) -> Cloud:
-        """The same with another memory, its function with no sandbox yet. Raises ``UsageError`` for the user's own."""
+        """The same with another memory, its function with no sandbox yet.
+
+        A stack of the user's own stays as it is but for its function's memory, which whoever asks must set back.
+        Raises ``CloudError`` where that can't be changed.
+        """
         if self.settings is None:
-            raise UsageError(
-                f"the stack has {self.memory_mb} MB and {memory_mb} are to be measured: bring it up with --memory "
-                f"{memory_mb} first"
-            )
+            return self._reconfigured(memory_mb)
         settings = dataclasses.replace(self.settings, memory_mb=memory_mb)
         deployment = Stack(self.account, settings.names.stack).up(settings)
         return dataclasses.replace(self, deployment=deployment, settings=settings)
+
+    def _reconfigured(self, memory_mb: int) -> Cloud:
+        function, functions = self.deployment.function, self.account.functions
+        with aws_errors(f"giving {function} {memory_mb} MB"):
+            functions.update_function_configuration(FunctionName=function, MemorySize=memory_mb)
+            functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+        parameters = {**self.deployment.parameters, "Memory": str(memory_mb)}
+        return dataclasses.replace(self, deployment=dataclasses.replace(self.deployment, parameters=parameters))
 
     def execution(self, name: str, over: Callable[[str], str] = str) -> Execution:
         """The execution of that name, which offloads to it; ``over`` says where an emulator's address is reached."""

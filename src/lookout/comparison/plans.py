@@ -43,6 +43,10 @@ class Single:
     load: Load
     network: Network | None
 
+    def samples(self, images: int) -> int:
+        """How many samples that takes, of so many images."""
+        return (images + self.load.warm_ups) * len(self.subject.executions)
+
     def __call__(self, measure: Measure) -> None:
         """Measure it."""
         measure(condition_of(self.subject, self.load, self.network))

@@ -68,11 +68,29 @@ def test_stages_add_up_to_the_latency(found: Findings):
 
 def test_latency_against_rate_has_its_knee(found: Findings):
     (curve,) = found.rates
-    assert [point.rate_per_s for point in curve.points] == [5, 10, 15, 20]
+    assert [point.rate_per_s for point in curve.points if not point.predicted] == [5, 10, 15, 20]
+    predicted = [point for point in curve.points if point.predicted]
+    assert predicted  # as far as a queue of that capacity is stable
+    assert all(point.p50_ms >= 42 and point.p99_ms >= point.p50_ms for point in predicted)
     assert curve.knee_per_s == 10
     assert any(
         sentence.startswith("Local does most for its latency at 10 images/s (the knee)") for sentence in found.answer
     )
+
+
+def test_the_searched_rate_is_told_where_a_search_was_asked_for(run_: Run):
+    """Of the made-up server 15 images a second and fewer keep 200 ms."""
+    asked = Settings(p99_ms=200.0).to_json()
+    told = findings_of(dataclasses.replace(run_, description={**run_.description, "asked": asked})).answer
+    assert "Local: 15 images/s keep a p99 of 200 ms, 20 do not; with so few images that is a guess." in told
+    assert not any("keep a p99" in sentence for sentence in findings_of(run_).answer)
+
+
+def test_where_the_two_ways_of_offloading_change_places_is_told(found: Findings):
+    """Direct saves 6 ms and two round trips of 40 ms, and sends a third of 100 KB more: as long at 3.1 Mbit/s."""
+    (sentence,) = [one for one in found.answer if one.startswith("Of the offloaded ones")]
+    turn = float(sentence.split("above ")[1].split()[0])
+    assert turn == pytest.approx(100_000 / 3 * 8e-3 / (6 + 2 * 40), rel=0.1)
 
 
 def test_costs_are_of_what_was_billed(found: Findings, run_: Run):
