@@ -70,7 +70,7 @@ $(BIN)/python:
 # A stamp a set of packages: what is installed already is not asked for again until pyproject.toml changes.
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@echo "Installing Lookout into $(VENV) ..."
-	@$(PIP) install -e '.[onnxruntime,server,emulator]'
+	@$(PIP) install -e '.[onnxruntime,server,emulator,report]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
