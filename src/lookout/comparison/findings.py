@@ -49,6 +49,21 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """By how much ``slower`` takes longer than ``faster``, by the ``n`` images that both answered warm, in pairs."""
+
+    faster: str
+    slower: str
+    ms: Interval
+    n: int
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is more than chance may make."""
+        return self.ms.low > 0
+
+
+@dataclass(frozen=True, slots=True)
 class StageBar:
     """Where an execution's mean latency goes, by stage (``stages.STAGES``); ``unexplained_ms`` is what is left."""
 
@@ -206,6 +221,7 @@ class Findings:
     added: tuple[str, ...]
     sources: tuple[str, ...]
     distributions: tuple[Distribution, ...]
+    differences: tuple[Difference, ...]
     stages: tuple[StageBar, ...]
     rates: tuple[RateCurve, ...]
     costs: Costs | None

@@ -80,9 +80,10 @@ class AveragePrecision:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A machine with a model, and what was measured on it. ``is_complete``: it came to its end.
+    """A machine with a model, and what was measured on it.
 
     ``description``: model, its digest, engine, thresholds, executions, number of images and what else was asked for.
+    ``is_complete``: it came to its end. ``folder``: of the file that it was read from; its pictures lie there.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Run:
     precisions: tuple[AveragePrecision, ...] = ()
     warnings: tuple[str, ...] = ()
     is_complete: bool = True
+    folder: Path | None = field(default=None, compare=False)
 
 
 class ResultsLog:
@@ -259,6 +261,7 @@ class _Reading:
             precisions=tuple(AveragePrecision(**entry) for entry in precisions),
             warnings=tuple(entry["text"] for entry in more if entry["kind"] == "warning"),
             is_complete=any(entry["kind"] == "end" for entry in more),
+            folder=self._path.parent,
         )
 
     def _point(self, document: Mapping[str, Any]) -> Point:

@@ -8,20 +8,18 @@ from statistics import fmean
 from lookout.comparison.analysis.foresight import turnings
 from lookout.comparison.analysis.pricing import own_machine
 from lookout.comparison.analysis.settings import Settings
-from lookout.comparison.findings import Costs, Distribution, NetworkMap, RateCurve
+from lookout.comparison.findings import Costs, Difference, Distribution, NetworkMap, RateCurve
 from lookout.comparison.plans import server_result, throughput_of
 from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import OFFLOADED
 from lookout.comparison.service_latencies import Figure, ServiceLatencies
-from lookout.comparison.statistics import Interval, difference
-
-# Two executions over one image differ by what they do; more samples than pairs of images there are not.
-_SURE = "95 % interval"
+from lookout.comparison.statistics import Interval
 
 
 def answer(
     run: Run,
     spread: Sequence[Distribution],
+    differences: Sequence[Difference],
     rates: Sequence[RateCurve],
     costs: Costs | None,
     network_map: NetworkMap | None,
@@ -30,7 +28,7 @@ def answer(
     """The sentences, the first the shortest."""
     point = run.points[0]
     return (
-        *_latency(point, spread, run, settings.latencies),
+        *_latency(point, spread, differences, run, settings.latencies),
         *_throughput(run, rates, settings.p99_ms),
         *_cost(run, costs, settings.dollars_per_hour),
         *_networks(run, network_map),
@@ -61,7 +59,13 @@ def _p99(figure: Figure) -> str:
     return "" if figure.p99_ms is None else f", p99 {figure.p99_ms:g} ms"
 
 
-def _latency(point: Point, spread: Sequence[Distribution], run: Run, latencies: ServiceLatencies) -> Iterator[str]:
+def _latency(
+    point: Point,
+    spread: Sequence[Distribution],
+    differences: Sequence[Difference],
+    run: Run,
+    latencies: ServiceLatencies,
+) -> Iterator[str]:
     ranked = sorted((one for one in spread if not one.cold and one.mean), key=lambda one: _mean(one).value)
     if not ranked:
         yield "Nothing was answered, so that there is no answer: see the failures."
@@ -71,9 +75,11 @@ def _latency(point: Point, spread: Sequence[Distribution], run: Run, latencies: 
         yield f"{_name(first)} takes {_ms(_mean(first))} an image, {place}; nothing was compared with it."
         return
     second = ranked[1]
+    pair = {first.execution, second.execution}
+    between = next((one for one in differences if {one.faster, one.slower} == pair), None)
     yield (
         f"{_name(first)} is fastest one image at a time, {place}: {_ms(_mean(first))} on average, against "
-        f"{_ms(_mean(second))} of {second.execution}; {_sureness(point, first.execution, second.execution)}."
+        f"{_ms(_mean(second))} of {second.execution}; {_sureness(between)}."
     )
     here = next((one for one in ranked if one.execution not in OFFLOADED), None)
     away = next((one for one in ranked if one.execution in OFFLOADED), None)
@@ -174,17 +180,13 @@ def _added(spread: Sequence[Distribution], latencies: ServiceLatencies) -> Itera
             yield f"{_capital(kind)} is {bound}."
 
 
-def _sureness(point: Point, one: str, other: str) -> str:
-    """How sure it is that one is faster, by the images that both answered warm."""
-    times = [{s.image: s.latency_ms for s in point.of(name) if s.is_warm and s.latency_ms} for name in (one, other)]
-    both = [image for image in times[0] if image in times[1]]
-    found = difference([times[1][image] for image in both], [times[0][image] for image in both])
+def _sureness(found: Difference | None) -> str:
+    """How sure it is that one is faster."""
     if found is None:
         return "of too few images to say how sure that is"
-    bounds = f"{found.value:,.1f} ms an image ({found.low:,.1f} to {found.high:,.1f}, {_SURE}, {len(both)} images)"
-    if found.low > 0:
-        return f"it saves {bounds}"
-    return f"the difference is {bounds}, which may be chance"
+    ms = found.ms
+    bounds = f"{ms.value:,.1f} ms an image ({ms.low:,.1f} to {ms.high:,.1f}, 95 % interval, {found.n} images)"
+    return f"it saves {bounds}" if found.is_sure else f"the difference is {bounds}, which may be chance"
 
 
 def _mean(one: Distribution) -> Interval:

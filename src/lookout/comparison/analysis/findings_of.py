@@ -18,7 +18,7 @@ def findings_of(run: Run, settings: Settings | None = None) -> Findings:
     measured_with = Settings.from_json(run.description.get("asked", {}))
     known = replace(settings, p99_ms=measured_with.p99_ms) if settings else measured_with
     first = run.points[0]
-    spread = latencies.distributions(first)
+    spread, differences = latencies.distributions(first), latencies.differences(first)
     rates = latencies.rate_curves(run)
     costs = pricing.costs(run, known.prices, known.dollars_per_hour)
     network_map = foresight.network_map(run)
@@ -26,10 +26,11 @@ def findings_of(run: Run, settings: Settings | None = None) -> Findings:
     return Findings(
         run=run,
         report=make_report(first.samples, first.condition.executions),
-        answer=answer.answer(run, spread, rates, costs, network_map, known),
+        answer=answer.answer(run, spread, differences, rates, costs, network_map, known),
         added=answer.added(run, spread, known.latencies),
         sources=answer.sources(run, known.latencies),
         distributions=spread,
+        differences=differences,
         stages=latencies.stage_bars(first),
         rates=rates,
         costs=costs,

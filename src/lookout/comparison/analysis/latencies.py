@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from statistics import fmean
 
 import numpy as np
 
-from lookout.comparison.findings import Distribution, Peak, RateCurve, RatePoint, StageBar
+from lookout.comparison.findings import Difference, Distribution, Peak, RateCurve, RatePoint, StageBar
 from lookout.comparison.function_memory import MB_PER_VCPU
 from lookout.comparison.plans import throughput_of
 from lookout.comparison.queueing import Station, latency_percentile_ms, wait
@@ -15,12 +16,19 @@ from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import OFFLOADED, Sample
 from lookout.comparison.scenarios import knee
 from lookout.comparison.stages import STAGES, stages_ms
-from lookout.comparison.statistics import interval, percentile_of
+from lookout.comparison.statistics import difference, interval, percentile_of
 
 
 def distributions(point: Point) -> tuple[Distribution, ...]:
     """Each execution's latencies at a point; warm ones, and cold ones where there were any."""
     return tuple(_distributions(point))
+
+
+def differences(point: Point) -> tuple[Difference, ...]:
+    """Each two executions of a point against each other, the fastest first; by pairs of images, of two or more."""
+    means = {name: fmean(values) for name in point.condition.executions if (values := warm(point, name))}
+    ranked = sorted(means, key=means.__getitem__)
+    return tuple(filter(None, (_difference(point, *pair) for pair in combinations(ranked, 2))))
 
 
 def stage_bars(point: Point) -> tuple[StageBar, ...]:
@@ -42,6 +50,16 @@ def peaks(run: Run) -> tuple[Peak, ...]:
 def warm(point: Point, execution: str) -> list[float]:
     """An execution's warm latencies in ms, in the order in which they were measured."""
     return [s.latency_ms for s in point.of(execution) if s.is_warm and s.latency_ms is not None]
+
+
+def _difference(point: Point, faster: str, slower: str) -> Difference | None:
+    mine, other = (
+        {s.image: s.latency_ms for s in point.of(name) if s.is_warm and s.latency_ms is not None}
+        for name in (faster, slower)
+    )
+    both = [image for image in mine if image in other]
+    found = difference([other[image] for image in both], [mine[image] for image in both])
+    return None if found is None else Difference(faster, slower, found, len(both))
 
 
 def _distributions(point: Point) -> Iterator[Distribution]:

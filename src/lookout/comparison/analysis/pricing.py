@@ -30,7 +30,10 @@ def costs(run: Run, prices: Prices, dollars_per_hour: float | None) -> Costs | N
     if not workloads:
         return None
     machine = own_machine(run, dollars_per_hour)
-    tables = [_table(name, per_thousand(workload, prices=prices)) for name, workload in workloads.items()]
+    tables = [
+        _table(name, per_thousand(workload, prices=prices), _cold_start(run, workload, prices))
+        for name, workload in workloads.items()
+    ]
     curves: list[CostCurve] = []
     sentences: list[str] = []
     meetings: list[tuple[float, float]] = []
@@ -98,14 +101,24 @@ def dollars_of(samples: Iterable[Sample], run: Run, execution: str, prices: Pric
     return None if workload is None else per_thousand(workload, expire_days=DEFAULT_EXPIRE_DAYS, prices=prices).dollars
 
 
-def _table(execution: str, estimate: Estimate) -> CostTable:
+def _cold_start(run: Run, workload: Workload, prices: Prices) -> str:
+    """What an initialisation adds, which warm images don't have and which is billed."""
+    inits = [s.invocation.init_ms for s in run.points[0].samples if s.invocation and s.invocation.init_ms is not None]
+    if not inits:
+        return ""
+    init_ms = fmean(inits)
+    dollars = init_ms / 1000 * workload.memory_mb / 1024 * prices.gb_second(workload.architecture)
+    return f" Images are warm: each cold start adds ${dollars:.7f}, by an initialisation of {init_ms:,.0f} ms."
+
+
+def _table(execution: str, estimate: Estimate, cold_start: str) -> CostTable:
     free = (
         "Lambda's free tier, 1,000,000 invocations and 400,000 GB-s a month for an account that uses them for nothing "
         "else, is not taken off."
     )
     lacking = f" Not in it: {', '.join(estimate.lacking)}." if estimate.lacking else ""
     parts = tuple(CostPart(part.name, _quantity(part), part.dollars) for part in estimate.parts if part.dollars)
-    return CostTable(execution, parts, estimate.dollars, free + lacking)
+    return CostTable(execution, parts, estimate.dollars, free + cold_start + lacking)
 
 
 def _quantity(part: Part) -> str:
