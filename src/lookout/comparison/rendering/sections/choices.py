@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 
 from lookout.comparison.findings import Cell, CostCurve, CostTable, Findings, MemoryPoint
 from lookout.comparison.rendering.document import Block, Column, Plot, Section, Table, Words
-from lookout.comparison.rendering.numbers import column_of_dollars, dollars, listed, number, percent
+from lookout.comparison.rendering.numbers import column_of_dollars, dollars, given, listed, number, percent
 from lookout.comparison.rendering.plots.checks import draw_prediction
 from lookout.comparison.rendering.plots.conditions import draw_memory, draw_network_map
 from lookout.comparison.rendering.plots.rates import draw_costs
 from lookout.comparison.rendering.sections.latency import emulates
-from lookout.comparison.rendering.wording import called, look
+from lookout.comparison.rendering.wording import called, execution_of, look
+
+# Of curves, which have many points, so many are told.
+_MOST_RATES = 20
 
 
 def costs(findings: Findings) -> Section | None:
@@ -45,12 +48,13 @@ def _curve_in_words(curve: CostCurve, *, emulated: bool) -> str:
 
 
 def _curve_table(curves: tuple[CostCurve, ...], *, emulated: bool) -> Table:
-    """The curves side by side, at each rate that any of them has."""
+    """The curves side by side, at some of their rates."""
     rates = sorted({rate for curve in curves for rate in curve.rates_per_s})
+    rates = rates[:: -(-len(rates) // _MOST_RATES)] if rates else []
     known = [dict(zip(curve.rates_per_s, curve.dollars_per_thousand, strict=True)) for curve in curves]
     rows = tuple((number(rate), *(dollars(curve.get(rate)) for curve in known)) for rate in rates)
     columns = (Column("Images a second"), *(Column(called(curve.name, emulated=emulated)) for curve in curves))
-    return Table("US dollars for 1,000 images, by rate", columns, rows, folded=True)
+    return Table("US dollars for 1,000 images, at some rates", columns, rows, folded=True)
 
 
 def _cost_table(table: CostTable, *, emulated: bool) -> Table:
@@ -140,8 +144,8 @@ def network_map(findings: Findings) -> Section | None:
     )
     rows = tuple(
         (
-            number(cell.rtt_ms),
-            number(cell.up_mbit_s),
+            given(cell.rtt_ms),
+            given(cell.up_mbit_s),
             *(number(cell.latencies_ms.get(name)) for name in executions),
             cell.winner,
             "predicted" if cell.predicted else "measured",
@@ -184,7 +188,7 @@ def prediction(findings: Findings) -> Section | None:
         "Predicted against measured latency",
         words,
         lambda layout: draw_prediction(found, layout),
-        findings.run.emulated,
+        emulates(findings, (execution_of(condition) for condition, _, _ in found.pairs)),
     )
     shown = Table("Predictions, and what was measured", columns, rows)
     return Section("How good the predictions are", (Words((words,)), plot, shown))
