@@ -90,7 +90,8 @@ def test_colours_are_names_that_the_style_sheet_has_and_no_others(page: str):
     named = set(re.findall(r"var\(--([a-z-]+)\)", page))
     assert {"local", "remote", "inference", "ink"} <= named
     assert named <= set(re.findall(r"--([a-z-]+):", style))
-    drawings = "".join(re.findall(r'<svg class="plot.*?</svg>', page, re.DOTALL))
+    drawings = "".join(re.findall(r'<svg [^>]*class="plot.*?</svg>', page, re.DOTALL))
+    assert "var(--local)" in drawings
     assert not re.search(r"(?:fill|stroke): ?#", drawings)
     assert "font-family" not in drawings
 

@@ -27,7 +27,7 @@ def finite(values: Iterable[float]) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers from ``low`` to ``high``, as many as may be, at most ``most`` (more only over many decades).
+    """Round numbers from ``low`` to ``high``, as many as may be and at most ``most``.
 
     >>> log_ticks(8, 2500, 10)
     [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0]

@@ -176,9 +176,9 @@ def stages(findings: Findings) -> Section | None:
 
 def _bar_in_words(bar: StageBar, *, emulated: bool) -> str:
     most = sorted(bar.stages_ms.items(), key=lambda stage: -stage[1])[:3]
+    told = listed(f"{stage} {number(ms)}" for stage, ms in most) if most else UNEXPLAINED
     start = ", cold" if bar.cold else ""
-    told = [f"{stage} {number(ms)}" for stage, ms in most]
-    return f"{called(bar.execution, emulated=emulated)}{start}: {number(bar.latency_ms)} ms, most of it {listed(told)}."
+    return f"{called(bar.execution, emulated=emulated)}{start}: {number(bar.latency_ms)} ms, most of it {told}."
 
 
 def rates(findings: Findings) -> Section | None:
