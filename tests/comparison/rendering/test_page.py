@@ -21,6 +21,8 @@ from lookout.comparison.rendering.wording import printable
 from lookout.comparison.results import Picture
 from lookout.core.detections import Box, Detection
 
+pytest.importorskip("matplotlib", reason="the extra report is not installed")
+
 WHOLE = findings.whole()
 
 
@@ -130,7 +132,8 @@ def test_what_the_samples_do_not_allow_has_no_section(tmp_path: Path):
 def test_the_same_findings_give_the_same_bytes_in_another_process(page: str, folder: Path):
     program = (
         "import sys; from pathlib import Path; from helpers import findings\n"
-        "from lookout.comparison.rendering import render_html, render_markdown\n"
+        "from lookout.comparison.rendering import render_html\n"
+        "assert 'matplotlib' not in sys.modules, 'it is loaded where nothing is drawn'\n"
         "runs = [findings.whole(), findings.almost_empty()]\n"
         "sys.stdout.buffer.write(render_html(runs, Path(sys.argv[1])).encode())"
     )
@@ -158,7 +161,7 @@ def seen_findings(label: str, image: str, **of_machine: str) -> Findings:
     """Findings with names that a user brought wherever there are such."""
     empty = findings.almost_empty()
     found = (Detection(label, 0.5, Box(1, 2, 3, 4)),)
-    run = dataclasses.replace(empty.run, description={"model": label}, machine=of_machine, warnings=(image,))
+    run = dataclasses.replace(empty.run, description={"model": label}, machine=of_machine, warnings=(f"Mind {image}",))
     seen = (Seen(Picture(image, "pictures/1.jpg", (640, 480)), found),)
     return dataclasses.replace(empty, run=run, seen=seen, answer=(label,))
 

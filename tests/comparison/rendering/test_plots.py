@@ -28,6 +28,8 @@ from lookout.comparison.rendering.plots.axes import log_ticks
 from lookout.comparison.rendering.plots.canvas import LAYOUTS, svg
 from lookout.comparison.rendering.plots.latency import draw_distributions
 
+pytest.importorskip("matplotlib", reason="the extra report is not installed")
+
 NOTHING = findings.almost_empty()
 INFINITE, UNKNOWN = float("inf"), float("nan")
 

@@ -70,7 +70,8 @@ def _section(section: Section) -> Iterator[str]:
 def _block(block: Block) -> str:
     match block:
         case Words():
-            return text(block.sentences[0]) if len(block.sentences) == 1 else _list(block.sentences)
+            told = [sentence for sentence in block.sentences if sentence]
+            return text(told[0]) if len(told) == 1 else _list(told)
         case Table():
             return f"{text(block.caption)}:\n\n{_table(block.columns, block.rows)}"
         case Plot():

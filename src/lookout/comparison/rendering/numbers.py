@@ -83,7 +83,7 @@ def percent(share: float, decimals: int = 1) -> str:
     >>> percent(0.0473), percent(-0.12)
     ('4.7 %', '-12.0 %')
     """
-    return f"{number(share * 100, decimals)} %"
+    return UNKNOWN if isnan(share) else f"{number(share * 100, decimals)} %"
 
 
 def count(n: int, one: str, many: str = "") -> str:

@@ -111,7 +111,7 @@ def _mark_recommended(upper: Axes, lower: Axes, sweep: MemorySweep) -> None:
 def draw_network_map(found: NetworkMap, layout: Layout, *, emulated: bool) -> Figure:
     """A cell a network: who wins, with a letter and a pattern, and in how many ms; measured cells have a frame."""
     columns, rows = len(found.rtts_ms), len(found.up_mbit_s)
-    figure = layout.figure((52 if layout.is_wide else 44) * rows + (120 if layout.is_wide else 170))
+    figure = layout.figure((52 if layout.is_wide else 44) * max(rows, 3) + (120 if layout.is_wide else 170))
     axes = figure.subplots()
     axes.grid(visible=False)
     for column, of_rtt in enumerate(found.cells):

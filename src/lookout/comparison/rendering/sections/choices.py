@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from lookout.comparison.findings import Cell, CostCurve, CostTable, Findings, MemoryPoint
 from lookout.comparison.rendering.document import Block, Column, Plot, Section, Table, Words
-from lookout.comparison.rendering.numbers import column_of_dollars, dollars, given, listed, number, percent
+from lookout.comparison.rendering.numbers import column_of_dollars, count, dollars, given, listed, number, percent
+from lookout.comparison.rendering.plots.axes import finite
 from lookout.comparison.rendering.plots.checks import draw_prediction
 from lookout.comparison.rendering.plots.conditions import draw_memory, draw_network_map
 from lookout.comparison.rendering.plots.rates import draw_costs
@@ -26,16 +27,15 @@ def costs(findings: Findings) -> Section | None:
     blocks: list[Block] = [Words((*found.break_evens, found.source))]
     if found.curves:
         ends = [_curve_in_words(curve, emulated=emulated) for curve in found.curves if curve.rates_per_s]
-        blocks.append(
-            Plot(
-                "cost",
-                "What 1,000 images cost, against the rate at which they come",
-                " ".join((*ends, *found.break_evens)),
-                lambda layout: draw_costs(found, layout, emulated=emulated),
-                emulates(findings, (curve.name for curve in found.curves)),
-            )
+        plot = Plot(
+            "cost",
+            "What 1,000 images cost, against the rate at which they come",
+            " ".join((*ends, *found.break_evens)),
+            lambda layout: draw_costs(found, layout, emulated=emulated),
+            emulates(findings, (curve.name for curve in found.curves)),
         )
-        blocks.append(_curve_table(found.curves, emulated=emulated))
+        is_any = any(finite(curve.dollars_per_thousand) for curve in found.curves)
+        blocks += [*([plot] if is_any else []), _curve_table(found.curves, emulated=emulated)]
     for one in found.tables:
         blocks += [_cost_table(one, emulated=emulated), Words((one.free,) if one.free else ())]
     return Section("What it costs", tuple(blocks))
@@ -99,7 +99,8 @@ def memory(findings: Findings) -> Section | None:
         for point, cost in zip(sweep.points, costs, strict=True)
     )
     shown = Table(f"The function at each memory, {name}", columns, rows)
-    return Section("How much memory", (Words((*sweep.words, *recommended)), plot, shown))
+    words = Words((*sweep.words, *recommended))
+    return Section("How much memory", (words, *([plot] if timed else []), shown))
 
 
 def _goals(recommended: Mapping[str, int], memory_mb: int) -> tuple[str, ...]:
@@ -171,7 +172,7 @@ def prediction(findings: Findings) -> Section | None:
     if found is None:
         return None
     words = (
-        f"Over {len(found.pairs):,} conditions that were measured and kept out of the fit, a prediction is off by "
+        f"Over {count(len(found.pairs), 'condition')} measured and kept out of the fit, a prediction is off by "
         f"{percent(found.mape)} on average (mean absolute percentage error)."
     )
     columns = (

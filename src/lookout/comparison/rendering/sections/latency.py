@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import isfinite
 
 from lookout.comparison.findings import PUBLISHED, Distribution, Findings, Published, RateCurve, RatePoint, StageBar
 from lookout.comparison.rendering.document import Column, Plot, Section, Table, Words
 from lookout.comparison.rendering.numbers import UNKNOWN, count, given, interval, listed, number
+from lookout.comparison.rendering.plots.axes import finite
 from lookout.comparison.rendering.plots.latency import UNEXPLAINED, draw_distributions, draw_stages
 from lookout.comparison.rendering.plots.rates import draw_rates
 from lookout.comparison.rendering.wording import EMULATED, called
@@ -205,7 +207,8 @@ def rates(findings: Findings) -> Section | None:
     )
     rows = tuple(_rate_row(curve, p, emulated=emulated) for curve in curves for p in _by_rate(curve))
     shown = Table("Latency at each rate", columns, rows, folded=True)
-    return Section("Latency against rate", (Words(knees), plot, shown))
+    is_any = any(finite((point.p50_ms, point.p99_ms)) for curve in curves for point in curve.points)
+    return Section("Latency against rate", (Words(knees), *([plot] if is_any else []), shown))
 
 
 def _by_rate(curve: RateCurve) -> list[RatePoint]:
@@ -234,5 +237,5 @@ def _knee(curve: RateCurve, *, emulated: bool) -> str:
     how = "measured" if measured else "predicted"
     return (
         f"{name}: latency does not turn up by {given(most.rate_per_s)} images a second, the highest rate that was "
-        f"{how}; there p99 is {number(most.p99_ms)} ms."
+        f"{how}; there p99 is {number(most.p99_ms)}{' ms' if isfinite(most.p99_ms) else ''}."
     )
