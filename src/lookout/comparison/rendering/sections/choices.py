@@ -29,7 +29,7 @@ def costs(findings: Findings) -> Section | None:
         ends = [_curve_in_words(curve, emulated=emulated) for curve in found.curves if curve.rates_per_s]
         plot = Plot(
             "cost",
-            "What 1,000 images cost, against the rate at which they come",
+            "Cost of 1,000 images, computed from prices, against the rate at which they come",
             " ".join((*ends, *found.break_evens)),
             lambda layout: draw_costs(found, layout, emulated=emulated),
             emulates(findings, (curve.name for curve in found.curves)),
