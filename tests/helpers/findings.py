@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from functools import cache
 
 from lookout.comparison.conditions import Condition
 from lookout.comparison.findings import (
@@ -263,6 +264,7 @@ _REPORT = Report(
 )
 
 
+@cache
 def whole() -> Findings:
     """Findings with everything in them, of an emulated cloud."""
     executions = ("in-process", "local", "remote", "direct")

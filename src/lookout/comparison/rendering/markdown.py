@@ -16,6 +16,8 @@ from lookout.comparison.rendering.wording import printable
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~$^<>&:@-])")
 # Of those, what means nothing within a sentence as Lookout writes them.
 _HARMLESS = frozenset("(){}+!^:-")
+# What GitHub makes a link of.
+_ADDRESS = re.compile(r"(?i)\b(?:https?|ftp)://|\bwww\.")
 
 
 def render_markdown(findings: Sequence[Findings]) -> str:
@@ -29,20 +31,23 @@ def render_markdown(findings: Sequence[Findings]) -> str:
 
 
 def text(words: str) -> str:
-    r"""Words that are only themselves, on a single line.
+    r"""Words that are only themselves, where a line begins.
 
-    >>> text("a|b_c.jpg <b> $5 (12.3)")
-    'a\\|b\\_c.jpg \\<b\\> \\$5 (12.3)'
     >>> text("# 1. x"), text("- x"), text("1. x")
     ('\\# 1. x', '\\- x', '1\\. x')
     """
+    begun = re.sub(r"^(\s*)([-+=:!])", r"\1\\\2", inline(words))
+    return re.sub(r"^(\s*\d+)([.)])(?=\s|$)", r"\1\\\2", begun)
+
+
+def inline(words: str) -> str:
+    r"""Words that are only themselves, on a single line, as in a cell.
+
+    >>> inline("a|b_c.jpg <b> $5 (12.3)"), inline("www.example.com")
+    ('a\\|b\\_c.jpg \\<b\\> \\$5 (12.3)', 'www\\.example.com')
+    """
     marked = _MARKS.sub(lambda found: found[0] if found[0] in _HARMLESS else f"\\{found[0]}", printable(words))
-    marked = re.sub(r"^(\s*)([-+=:!])", r"\1\\\2", marked)
-    marked = re.sub(r"^(\s*\d+)([.)])(?=\s|$)", r"\1\\\2", marked)
-    # An address that would become a link.
-    return re.sub(
-        r"(?i)\b(https?|ftp)://|\bwww\.", lambda found: found[0].replace(":", "\\:").replace(".", "\\."), marked
-    )
+    return _ADDRESS.sub(lambda found: found[0].replace(":", "\\:").replace(".", "\\."), marked)
 
 
 def _chapter(one: Chapter) -> Iterator[str]:
@@ -65,7 +70,8 @@ def _section(section: Section) -> Iterator[str]:
 def _block(block: Block) -> str:
     match block:
         case Words():
-            return text(block.sentences[0]) if len(block.sentences) == 1 else _list(block.sentences)
+            told = [sentence for sentence in block.sentences if sentence]
+            return text(told[0]) if len(told) == 1 else _list(told)
         case Table():
             return f"{text(block.caption)}:\n\n{_table(block.columns, block.rows)}"
         case Plot():
@@ -81,9 +87,9 @@ def _list(sentences: Sequence[str]) -> str:
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    heads = [f"{column.group}: {column.name.lower()}" if column.group else column.name for column in columns]
+    heads = [f"{column.group}: {column.name}" if column.group else column.name for column in columns]
     rules = ["---:" if column.is_number else "---" for column in columns]
-    return "\n".join(_row(row) for row in (map(text, heads), rules, *(map(text, row) for row in rows)))
+    return "\n".join(_row(row) for row in (map(inline, heads), rules, *(map(inline, row) for row in rows)))
 
 
 def _row(cells: Iterable[str]) -> str:

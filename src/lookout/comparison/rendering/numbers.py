@@ -38,23 +38,26 @@ def interval(found: Interval | None) -> str:
     return f"{value} ({low} to {high})"
 
 
+def given(value: float) -> str:
+    """A number that somebody chose, such as a rate, as it is.
+
+    >>> given(1000.0), given(0.768), given(2.5)
+    ('1,000', '0.768', '2.5')
+    """
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
 def dollars(amount: float | None, decimals: int | None = None) -> str:
     """An amount to three digits, cents at least; it never looks like nothing where it is something.
 
     >>> dollars(1234.5), dollars(0.5), dollars(0.012345), dollars(0.0000031), dollars(0), dollars(0.0004, 2)
-    ('$1,234.50', '$0.50', '$0.0123', '$0.0000031', '$0.00', 'under $0.01')
+    ('$1,234.50', '$0.50', '$0.0123', '$0.00000310', '$0.00', 'under $0.01')
     """
     if amount is None or isnan(amount):
         return UNKNOWN
     if not isfinite(amount):
         return "without limit"
-    if decimals is None:
-        decimals = _dollar_decimals(amount)
-        text = f"{amount:,.{decimals}f}"
-        cents = len(text) - text.index(".") - 1
-        while cents > 2 and text.endswith("0"):
-            text, cents = text[:-1], cents - 1
-        return f"${text}"
+    decimals = _dollar_decimals(amount) if decimals is None else decimals
     if 0 < amount < 0.5 * 10**-decimals:
         return f"under ${10**-decimals:.{decimals}f}"
     return f"${amount:,.{decimals}f}"
@@ -80,7 +83,7 @@ def percent(share: float, decimals: int = 1) -> str:
     >>> percent(0.0473), percent(-0.12)
     ('4.7 %', '-12.0 %')
     """
-    return f"{number(share * 100, decimals)} %"
+    return UNKNOWN if isnan(share) else f"{number(share * 100, decimals)} %"
 
 
 def count(n: int, one: str, many: str = "") -> str:

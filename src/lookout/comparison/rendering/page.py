@@ -12,7 +12,7 @@ from string import Template
 
 from lookout.comparison.findings import Findings
 from lookout.comparison.rendering.document import Block, Chapter, Column, Gallery, Plot, Section, Table, Words
-from lookout.comparison.rendering.numbers import UNKNOWN
+from lookout.comparison.rendering.numbers import UNKNOWN, count
 from lookout.comparison.rendering.pictures import picture_html
 from lookout.comparison.rendering.plots.canvas import LAYOUTS, svg
 from lookout.comparison.rendering.sections import TITLE, chapter, introduction
@@ -97,9 +97,10 @@ def _block(block: Block, prefix: str, folder: Path) -> str:
 
 
 def _words(words: Words) -> str:
-    if len(words.sentences) == 1:
-        return f"<p>{text(words.sentences[0])}</p>"
-    items = "".join(f"<li>{text(sentence)}</li>" for sentence in words.sentences)
+    told = [text(sentence) for sentence in words.sentences if sentence]
+    if len(told) == 1:
+        return f"<p>{told[0]}</p>"
+    items = "".join(f"<li>{sentence}</li>" for sentence in told)
     return f"<ul>{items}</ul>" if items else ""
 
 
@@ -120,9 +121,8 @@ def _plot(plot: Plot, prefix: str) -> str:
 
 def _folded(table: Table) -> str:
     """A table that opens when it is asked for; on paper it is open."""
-    return (
-        f"<details><summary>{text(table.caption)} ({len(table.rows):,} rows)</summary>\n{_scrolled(table)}\n</details>"
-    )
+    summary = f"{text(table.caption)} ({count(len(table.rows), 'row')})"
+    return f"<details><summary>{summary}</summary>\n{_scrolled(table)}\n</details>"
 
 
 def _table(table: Table) -> str:

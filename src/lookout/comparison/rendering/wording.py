@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lookout.comparison.samples import OFFLOADED
@@ -34,6 +35,16 @@ _OTHER = Look("other", "?", "v", "xxx")
 def look(execution: str) -> Look:
     """How an execution is drawn."""
     return _LOOKS.get(execution, _OTHER)
+
+
+def execution_of(words: str) -> str:
+    """The execution that words begin with; else nothing.
+
+    >>> execution_of("remote, over 4g"), execution_of("the server")
+    ('remote', '')
+    """
+    begins = re.split("[^a-z-]", words, maxsplit=1)[0]
+    return begins if begins in _LOOKS else ""
 
 
 def called(execution: str, *, emulated: bool) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING, Literal
 
-from lookout.comparison.rendering.numbers import dollars
+from lookout.comparison.rendering.numbers import given
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ def finite(values: Iterable[float]) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers from ``low`` to ``high``, as many as may be, at most ``most`` (more only over many decades).
+    """Round numbers from ``low`` to ``high``, as many as may be and at most ``most``.
 
     >>> log_ticks(8, 2500, 10)
     [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0]
@@ -50,7 +50,7 @@ def set_log(axes: Axes, along: Literal["x", "y"], values: Iterable[float], most:
     room = max((high / low) ** 0.06, 1.08)
     low, high = low / room, high * room
     ticks = log_ticks(low, high, most)
-    labels = [tick_dollars(tick) if money else tick_number(tick) for tick in ticks]
+    labels = [tick_dollars(tick) if money else given(tick) for tick in ticks]
     if along == "x":
         axes.set_xscale("log")
         axes.set_xlim(low, high)
@@ -70,19 +70,12 @@ def set_categories(axes: Axes, labels: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def tick_number(value: float) -> str:
-    """A tick's label.
-
-    >>> tick_number(1000.0), tick_number(0.05), tick_number(2.5)
-    ('1,000', '0.05', '2.5')
-    """
-    return f"{value:,.0f}" if value >= 100 else f"{value:.6g}"
-
-
 def tick_dollars(value: float) -> str:
     """A tick's label in dollars.
 
     >>> tick_dollars(0.1), tick_dollars(20), tick_dollars(0.001)
     ('$0.10', '$20', '$0.001')
     """
-    return f"${value:,.0f}" if value >= 10 or value == round(value) else dollars(value)
+    text = f"{value:,.12f}".rstrip("0")
+    whole, _, cents = text.partition(".")
+    return f"${whole}.{cents:0<2}" if cents else f"${whole}"

@@ -154,7 +154,8 @@ def fill(colour: str, *, hatch: str = "", alpha: float = 1.0) -> dict[str, Any]:
 
 def legend_label(label: str) -> str:
     """A label as a legend takes it: one that begins with an underscore would be left out."""
-    return f" {label}" if label.startswith("_") else label
+    told = printable(label)
+    return f" {told}" if told.startswith("_") else told
 
 
 def legend(figure: Figure, layout: Layout, keys: Sequence[Artist], narrow_columns: int = 2) -> None:

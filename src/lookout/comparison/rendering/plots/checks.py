@@ -9,7 +9,7 @@ from lookout.comparison.findings import Peak, Prediction
 from lookout.comparison.rendering.numbers import number
 from lookout.comparison.rendering.plots.axes import finite, set_log
 from lookout.comparison.rendering.plots.canvas import COLOURS, FONT_PX, Layout, fill, legend, line_key, patch_key
-from lookout.comparison.rendering.wording import look, printable
+from lookout.comparison.rendering.wording import execution_of, look, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ def draw_prediction(prediction: Prediction, layout: Layout) -> Figure:
     axes.fill_between([low, high], [low * 0.9, high * 0.9], [low * 1.1, high * 1.1], **fill("muted", alpha=0.2))
     axes.plot([low, high], [low, high], color=COLOURS["muted"], linewidth=1.2)
     for condition, predicted, measured in prediction.pairs:
-        style = look(condition.replace(",", " ").partition(" ")[0])
+        style = look(execution_of(condition))
         axes.plot(
             [measured],
             [predicted],
@@ -58,7 +58,7 @@ def draw_peaks(peaks: Sequence[Peak], layout: Layout) -> Figure:
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     for row, peak in enumerate(peaks):
-        colour = look(peak.of.replace(",", " ").partition(" ")[0]).colour
+        colour = look(execution_of(peak.of)).colour
         axes.barh(row + 0.14, peak.peak_mb, height=0.42, **fill(colour))
         text = f"{printable(peak.of)}: {number(peak.peak_mb)} MB"
         axes.text(0, row - 0.14, text, va="bottom", ha="left", fontsize=FONT_PX)

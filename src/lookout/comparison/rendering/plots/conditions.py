@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lookout.comparison.findings import Cell, MemoryPoint, MemorySweep, NetworkMap
-from lookout.comparison.rendering.numbers import listed, number
-from lookout.comparison.rendering.plots.axes import set_log, tick_number
+from lookout.comparison.rendering.numbers import given, listed, number
+from lookout.comparison.rendering.plots.axes import set_log
 from lookout.comparison.rendering.plots.canvas import (
     COLOURS,
     FONT_PX,
@@ -43,7 +43,7 @@ def draw_memory(sweep: MemorySweep, layout: Layout) -> Figure:
     memories = sorted({point.memory_mb for point in sweep.points})
     set_log(lower, "x", memories, 8)
     ticks = memories if len(memories) <= (9 if layout.is_wide else 5) else memories[:: -(-len(memories) // 5)]
-    lower.set_xticks(ticks, [tick_number(memory) for memory in ticks])
+    lower.set_xticks(ticks, [given(memory) for memory in ticks])
     lower.set_xlabel("Memory (MB, log scale)")
     _mark_recommended(upper, lower, sweep)
     keys = [line_key("measured", colour, marker="o")]
@@ -111,7 +111,7 @@ def _mark_recommended(upper: Axes, lower: Axes, sweep: MemorySweep) -> None:
 def draw_network_map(found: NetworkMap, layout: Layout, *, emulated: bool) -> Figure:
     """A cell a network: who wins, with a letter and a pattern, and in how many ms; measured cells have a frame."""
     columns, rows = len(found.rtts_ms), len(found.up_mbit_s)
-    figure = layout.figure((52 if layout.is_wide else 44) * rows + (120 if layout.is_wide else 170))
+    figure = layout.figure((52 if layout.is_wide else 44) * max(rows, 3) + (120 if layout.is_wide else 170))
     axes = figure.subplots()
     axes.grid(visible=False)
     for column, of_rtt in enumerate(found.cells):
@@ -119,8 +119,8 @@ def draw_network_map(found: NetworkMap, layout: Layout, *, emulated: bool) -> Fi
             _draw_cell(axes, cell, column, row, columns, layout)
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(-0.5, rows - 0.5)
-    axes.set_xticks(range(columns), [tick_number(rtt) for rtt in found.rtts_ms])
-    axes.set_yticks(range(rows), [tick_number(up) for up in found.up_mbit_s])
+    axes.set_xticks(range(columns), [given(rtt) for rtt in found.rtts_ms])
+    axes.set_yticks(range(rows), [given(up) for up in found.up_mbit_s])
     axes.tick_params(length=0)
     axes.set_xlabel("Round trip (ms)")
     axes.set_ylabel("Bandwidth up (Mbit/s)")

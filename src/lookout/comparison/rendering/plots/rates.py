@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lookout.comparison.findings import Costs, RateCurve, RatePoint
+from lookout.comparison.findings import Costs, RateCurve
 from lookout.comparison.rendering.plots.axes import finite, set_log
 from lookout.comparison.rendering.plots.canvas import COLOURS, SMALL_PX, Dashes, Layout, legend, line_key
 from lookout.comparison.rendering.wording import called, look
@@ -131,8 +131,3 @@ def draw_costs(costs: Costs, layout: Layout, *, emulated: bool) -> Figure:
     axes.set_ylabel("US dollars for 1,000 (log scale)")
     legend(figure, layout, keys, narrow_columns=1)
     return figure
-
-
-def measured_first(points: Sequence[RatePoint]) -> list[RatePoint]:
-    """By rate, and of one rate what was measured before what was predicted."""
-    return sorted(points, key=lambda point: (point.rate_per_s, point.predicted))

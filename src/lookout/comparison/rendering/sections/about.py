@@ -10,7 +10,8 @@ from lookout.comparison.findings import Findings
 from lookout.comparison.rendering.document import Block, Column, Gallery, Plot, Section, Table, Words
 from lookout.comparison.rendering.numbers import UNKNOWN, number
 from lookout.comparison.rendering.plots.checks import draw_peaks
-from lookout.comparison.rendering.wording import called
+from lookout.comparison.rendering.sections.latency import emulates
+from lookout.comparison.rendering.wording import called, execution_of
 from lookout.comparison.results import Point
 from lookout.core.detections import Detection
 
@@ -25,7 +26,7 @@ def peaks(findings: Findings) -> Section | None:
         "The most memory that each had",
         " ".join(f"{peak.of}: {number(peak.peak_mb)} MB." for peak in found),
         lambda layout: draw_peaks(found, layout),
-        findings.run.emulated,
+        emulates(findings, (execution_of(peak.of) for peak in found)),
     )
     columns = (Column("Of", is_number=False), Column("Peak (MB)"))
     rows = tuple((peak.of, number(peak.peak_mb)) for peak in found)

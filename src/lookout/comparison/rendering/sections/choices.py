@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping
 
 from lookout.comparison.findings import Cell, CostCurve, CostTable, Findings, MemoryPoint
 from lookout.comparison.rendering.document import Block, Column, Plot, Section, Table, Words
-from lookout.comparison.rendering.numbers import column_of_dollars, dollars, listed, number, percent
+from lookout.comparison.rendering.numbers import column_of_dollars, count, dollars, given, listed, number, percent
+from lookout.comparison.rendering.plots.axes import finite
 from lookout.comparison.rendering.plots.checks import draw_prediction
 from lookout.comparison.rendering.plots.conditions import draw_memory, draw_network_map
 from lookout.comparison.rendering.plots.rates import draw_costs
 from lookout.comparison.rendering.sections.latency import emulates
-from lookout.comparison.rendering.wording import called, look
+from lookout.comparison.rendering.wording import called, execution_of, look
+
+# Of curves, which have many points, so many are told.
+_MOST_RATES = 20
 
 
 def costs(findings: Findings) -> Section | None:
@@ -23,16 +27,15 @@ def costs(findings: Findings) -> Section | None:
     blocks: list[Block] = [Words((*found.break_evens, found.source))]
     if found.curves:
         ends = [_curve_in_words(curve, emulated=emulated) for curve in found.curves if curve.rates_per_s]
-        blocks.append(
-            Plot(
-                "cost",
-                "What 1,000 images cost, against the rate at which they come",
-                " ".join((*ends, *found.break_evens)),
-                lambda layout: draw_costs(found, layout, emulated=emulated),
-                emulates(findings, (curve.name for curve in found.curves)),
-            )
+        plot = Plot(
+            "cost",
+            "Cost of 1,000 images, computed from prices, against the rate at which they come",
+            " ".join((*ends, *found.break_evens)),
+            lambda layout: draw_costs(found, layout, emulated=emulated),
+            emulates(findings, (curve.name for curve in found.curves)),
         )
-        blocks.append(_curve_table(found.curves, emulated=emulated))
+        is_any = any(finite(curve.dollars_per_thousand) for curve in found.curves)
+        blocks += [*([plot] if is_any else []), _curve_table(found.curves, emulated=emulated)]
     for one in found.tables:
         blocks += [_cost_table(one, emulated=emulated), Words((one.free,) if one.free else ())]
     return Section("What it costs", tuple(blocks))
@@ -45,12 +48,13 @@ def _curve_in_words(curve: CostCurve, *, emulated: bool) -> str:
 
 
 def _curve_table(curves: tuple[CostCurve, ...], *, emulated: bool) -> Table:
-    """The curves side by side, at each rate that any of them has."""
+    """The curves side by side, at some of their rates."""
     rates = sorted({rate for curve in curves for rate in curve.rates_per_s})
+    rates = rates[:: -(-len(rates) // _MOST_RATES)] if rates else []
     known = [dict(zip(curve.rates_per_s, curve.dollars_per_thousand, strict=True)) for curve in curves]
     rows = tuple((number(rate), *(dollars(curve.get(rate)) for curve in known)) for rate in rates)
     columns = (Column("Images a second"), *(Column(called(curve.name, emulated=emulated)) for curve in curves))
-    return Table("US dollars for 1,000 images, by rate", columns, rows, folded=True)
+    return Table("US dollars for 1,000 images, at some rates", columns, rows, folded=True)
 
 
 def _cost_table(table: CostTable, *, emulated: bool) -> Table:
@@ -95,7 +99,8 @@ def memory(findings: Findings) -> Section | None:
         for point, cost in zip(sweep.points, costs, strict=True)
     )
     shown = Table(f"The function at each memory, {name}", columns, rows)
-    return Section("How much memory", (Words((*sweep.words, *recommended)), plot, shown))
+    words = Words((*sweep.words, *recommended))
+    return Section("How much memory", (words, *([plot] if timed else []), shown))
 
 
 def _goals(recommended: Mapping[str, int], memory_mb: int) -> tuple[str, ...]:
@@ -140,8 +145,8 @@ def network_map(findings: Findings) -> Section | None:
     )
     rows = tuple(
         (
-            number(cell.rtt_ms),
-            number(cell.up_mbit_s),
+            given(cell.rtt_ms),
+            given(cell.up_mbit_s),
             *(number(cell.latencies_ms.get(name)) for name in executions),
             cell.winner,
             "predicted" if cell.predicted else "measured",
@@ -167,7 +172,7 @@ def prediction(findings: Findings) -> Section | None:
     if found is None:
         return None
     words = (
-        f"Over {len(found.pairs):,} conditions that were measured and kept out of the fit, a prediction is off by "
+        f"Over {count(len(found.pairs), 'condition')} measured and kept out of the fit, a prediction is off by "
         f"{percent(found.mape)} on average (mean absolute percentage error)."
     )
     columns = (
@@ -184,7 +189,7 @@ def prediction(findings: Findings) -> Section | None:
         "Predicted against measured latency",
         words,
         lambda layout: draw_prediction(found, layout),
-        findings.run.emulated,
+        emulates(findings, (execution_of(condition) for condition, _, _ in found.pairs)),
     )
     shown = Table("Predictions, and what was measured", columns, rows)
     return Section("How good the predictions are", (Words((words,)), plot, shown))

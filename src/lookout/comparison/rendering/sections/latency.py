@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import isfinite
 
 from lookout.comparison.findings import PUBLISHED, Distribution, Findings, Published, RateCurve, RatePoint, StageBar
 from lookout.comparison.rendering.document import Column, Plot, Section, Table, Words
-from lookout.comparison.rendering.numbers import UNKNOWN, count, interval, listed, number
+from lookout.comparison.rendering.numbers import UNKNOWN, count, given, interval, listed, number
+from lookout.comparison.rendering.plots.axes import finite
 from lookout.comparison.rendering.plots.latency import UNEXPLAINED, draw_distributions, draw_stages
-from lookout.comparison.rendering.plots.rates import draw_rates, measured_first
+from lookout.comparison.rendering.plots.rates import draw_rates
 from lookout.comparison.rendering.wording import EMULATED, called
 from lookout.comparison.report import Report, Row
 from lookout.comparison.samples import OFFLOADED
@@ -176,9 +178,9 @@ def stages(findings: Findings) -> Section | None:
 
 def _bar_in_words(bar: StageBar, *, emulated: bool) -> str:
     most = sorted(bar.stages_ms.items(), key=lambda stage: -stage[1])[:3]
+    told = listed(f"{stage} {number(ms)}" for stage, ms in most) if most else UNEXPLAINED
     start = ", cold" if bar.cold else ""
-    told = [f"{stage} {number(ms)}" for stage, ms in most]
-    return f"{called(bar.execution, emulated=emulated)}{start}: {number(bar.latency_ms)} ms, most of it {listed(told)}."
+    return f"{called(bar.execution, emulated=emulated)}{start}: {number(bar.latency_ms)} ms, most of it {told}."
 
 
 def rates(findings: Findings) -> Section | None:
@@ -203,15 +205,21 @@ def rates(findings: Findings) -> Section | None:
         Column("Failed"),
         Column("From", is_number=False),
     )
-    rows = tuple(_rate_row(curve, p, emulated=emulated) for curve in curves for p in measured_first(curve.points))
+    rows = tuple(_rate_row(curve, p, emulated=emulated) for curve in curves for p in _by_rate(curve))
     shown = Table("Latency at each rate", columns, rows, folded=True)
-    return Section("Latency against rate", (Words(knees), plot, shown))
+    is_any = any(finite((point.p50_ms, point.p99_ms)) for curve in curves for point in curve.points)
+    return Section("Latency against rate", (Words(knees), *([plot] if is_any else []), shown))
+
+
+def _by_rate(curve: RateCurve) -> list[RatePoint]:
+    """By rate, and of one rate what was measured before what was predicted."""
+    return sorted(curve.points, key=lambda point: (point.rate_per_s, point.predicted))
 
 
 def _rate_row(curve: RateCurve, point: RatePoint, *, emulated: bool) -> tuple[str, ...]:
     return (
         called(curve.execution, emulated=emulated),
-        number(point.rate_per_s),
+        given(point.rate_per_s),
         number(point.p50_ms),
         number(point.p99_ms),
         UNKNOWN if point.predicted else f"{point.n:,}",
@@ -228,6 +236,6 @@ def _knee(curve: RateCurve, *, emulated: bool) -> str:
     most = max(measured or curve.points, key=lambda point: point.rate_per_s)
     how = "measured" if measured else "predicted"
     return (
-        f"{name}: latency does not turn up by {number(most.rate_per_s)} images a second, the highest rate that was "
-        f"{how}; there p99 is {number(most.p99_ms)} ms."
+        f"{name}: latency does not turn up by {given(most.rate_per_s)} images a second, the highest rate that was "
+        f"{how}; there p99 is {number(most.p99_ms)}{' ms' if isfinite(most.p99_ms) else ''}."
     )
