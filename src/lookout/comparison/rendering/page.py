@@ -20,7 +20,9 @@ from lookout.comparison.rendering.wording import EMULATED, printable
 
 
 def render_html(findings: Sequence[Findings], folder: Path) -> str:
-    """The page of some runs, each in a section of its own; pictures' files are read from ``folder``.
+    """The page of some runs, each in a section of its own.
+
+    Pictures' files are read from where a run's samples were, or from ``folder`` where that isn't known.
 
     The same findings give the same page, byte for byte. Needs matplotlib, of the extra ``report``.
     """
@@ -33,7 +35,10 @@ def render_html(findings: Sequence[Findings], folder: Path) -> str:
         style=package.joinpath("style.css").read_text("utf-8").strip(),
         heading=text(TITLE),
         introduction=f"<p>{text(told)}</p>{_runs(chapters)}" if told else "",
-        chapters="\n".join(_chapter(one, place, folder) for place, one in enumerate(chapters, 1)),
+        chapters="\n".join(
+            _chapter(one, place, found.run.folder or folder)
+            for place, (one, found) in enumerate(zip(chapters, findings, strict=True), 1)
+        ),
     )
 
 

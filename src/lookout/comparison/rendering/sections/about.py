@@ -109,7 +109,7 @@ def environment(findings: Findings) -> Section | None:
     run = findings.run
     columns = (Column("What", is_number=False), Column("Is", is_number=False))
     groups: tuple[tuple[str, Mapping[str, Any]], ...] = (
-        ("What ran", {**run.description, "run": run.id}),
+        ("What ran", {**{name: run.description[name] for name in run.description if name != "asked"}, "run": run.id}),
         ("The machine", run.machine),
         ("The cloud, emulated" if run.emulated else "The cloud", run.cloud or {}),
     )

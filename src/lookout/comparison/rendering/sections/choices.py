@@ -99,7 +99,7 @@ def memory(findings: Findings) -> Section | None:
         for point, cost in zip(sweep.points, costs, strict=True)
     )
     shown = Table(f"The function at each memory, {name}", columns, rows)
-    words = Words((*sweep.words, *recommended))
+    words = Words(sweep.words or recommended)
     return Section("How much memory", (words, *([plot] if timed else []), shown))
 
 

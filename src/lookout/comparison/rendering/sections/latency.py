@@ -34,7 +34,8 @@ def emulates(findings: Findings, executions: Iterable[str]) -> bool:
 
 def added(findings: Findings) -> Section | None:
     """What an emulator lacks."""
-    return Section("What the emulator lacks", (Words(findings.added),)) if findings.added else None
+    blocks = tuple(Words(words) for words in (findings.added, findings.sources) if words)
+    return Section("What the emulator lacks", blocks) if findings.added else None
 
 
 def table(findings: Findings) -> Section | None:
@@ -132,8 +133,34 @@ def latencies(findings: Findings) -> Section | None:
             ),
             plot,
             Table("Latencies in milliseconds", columns, tuple(rows)),
+            *_differences(findings),
         ),
     )
+
+
+def _differences(findings: Findings) -> Iterator[Table]:
+    """Each two executions against each other."""
+    if not findings.differences:
+        return
+    emulated = findings.run.emulated
+    rows = tuple(
+        (
+            called(one.faster, emulated=emulated),
+            called(one.slower, emulated=emulated),
+            interval(one.ms),
+            f"{one.n:,}",
+            "yes" if one.is_sure else "no, it may be chance",
+        )
+        for one in findings.differences
+    )
+    columns = (
+        Column("Faster", is_number=False),
+        Column("Slower", is_number=False),
+        Column("By (ms)"),
+        Column("Images"),
+        Column("Sure", is_number=False),
+    )
+    yield Table("Differences, image by image, of those that both answered warm", columns, rows)
 
 
 def _distribution_row(one: Distribution, *, emulated: bool) -> tuple[str, ...]:
