@@ -72,14 +72,19 @@ def _latency(
         return
     first, place = ranked[0], _place(point, run)
     if len(ranked) == 1:
-        yield f"{_name(first)} takes {_ms(_mean(first))} an image, {place}; nothing was compared with it."
+        yield f"{_name(first)} takes {_mean(first).value:,.1f} ms an image; nothing was compared with it."
+        yield f"That is {point.condition.load.briefly()}, {place}; the mean is {_ms(_mean(first))}."
         return
     second = ranked[1]
     pair = {first.execution, second.execution}
     between = next((one for one in differences if {one.faster, one.slower} == pair), None)
     yield (
-        f"{_name(first)} is fastest one image at a time, {place}: {_ms(_mean(first))} on average, against "
-        f"{_ms(_mean(second))} of {second.execution}; {_sureness(between)}."
+        f"{_name(first)} is fastest: {_mean(first).value:,.1f} ms an image, against {_mean(second).value:,.1f} of "
+        f"{second.execution}."
+    )
+    yield (
+        f"That is {point.condition.load.briefly()}, {place}; the means of {first.execution} and {second.execution} are "
+        f"{_ms(_mean(first))} and {_ms(_mean(second))}, and {_sureness(between)}."
     )
     here = next((one for one in ranked if one.execution not in OFFLOADED), None)
     away = next((one for one in ranked if one.execution in OFFLOADED), None)
@@ -139,12 +144,12 @@ def _throughput(run: Run, rates: Sequence[RateCurve], p99_ms: float | None) -> I
 def _cost(run: Run, costs: Costs | None, dollars_per_hour: float | None) -> Iterator[str]:
     if costs is None:
         return
-    told = ", ".join(f"${table.dollars:.4f} by {table.execution}" for table in costs.tables)
+    told = ", ".join(f"${table.dollars:.3g} by {table.execution}" for table in costs.tables)
     machine = own_machine(run, dollars_per_hour)
     own = ""
     if machine is not None:
         full = machine.per_thousand(machine.images_per_s)
-        own = f", and ${full:.4f} on {machine.described()} that is never idle"
+        own = f", and ${full:.3g} on {machine.described()} that is never idle"
     yield f"1,000 images cost {told}{own}."
     yield from costs.break_evens
 
@@ -186,7 +191,7 @@ def _sureness(found: Difference | None) -> str:
         return "of too few images to say how sure that is"
     ms = found.ms
     bounds = f"{ms.value:,.1f} ms an image ({ms.low:,.1f} to {ms.high:,.1f}, 95 % interval, {found.n} images)"
-    return f"it saves {bounds}" if found.is_sure else f"the difference is {bounds}, which may be chance"
+    return f"the difference is {bounds}" if found.is_sure else f"the difference is {bounds}, which may be chance"
 
 
 def _mean(one: Distribution) -> Interval:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from lookout.comparison.findings import Findings
 from lookout.comparison.rendering.document import Chapter, Section
 from lookout.comparison.rendering.numbers import count
-from lookout.comparison.rendering.sections.about import accuracy, caveats, environment, method, peaks, pictures
+from lookout.comparison.rendering.sections.about import accuracy, caveats, environment, method, peaks, pictures, sources
 from lookout.comparison.rendering.sections.choices import costs, memory, network_map, prediction
 from lookout.comparison.rendering.sections.latency import added, latencies, rates, stages, table
 
@@ -20,8 +20,8 @@ _EMULATED = (
 _UNFINISHED = "This run did not come to its end: the report is of what was measured by then."
 
 _SECTIONS: tuple[Callable[[Findings], Section | None], ...] = (
-    added,
     table,
+    added,
     latencies,
     stages,
     rates,
@@ -33,6 +33,7 @@ _SECTIONS: tuple[Callable[[Findings], Section | None], ...] = (
     accuracy,
     pictures,
     method,
+    sources,
     environment,
     caveats,
 )

@@ -104,6 +104,11 @@ def _condition(point: Point) -> tuple[str, ...]:
     )
 
 
+def sources(findings: Findings) -> Section | None:
+    """Whose figures are added to emulated ones."""
+    return Section("Whose figures are added", (Words(findings.sources),)) if findings.sources else None
+
+
 def environment(findings: Findings) -> Section | None:
     """What it was measured on."""
     run = findings.run

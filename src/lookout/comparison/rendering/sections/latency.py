@@ -34,8 +34,7 @@ def emulates(findings: Findings, executions: Iterable[str]) -> bool:
 
 def added(findings: Findings) -> Section | None:
     """What an emulator lacks."""
-    blocks = tuple(Words(words) for words in (findings.added, findings.sources) if words)
-    return Section("What the emulator lacks", blocks) if findings.added else None
+    return Section("What the emulator lacks", (Words(findings.added),)) if findings.added else None
 
 
 def table(findings: Findings) -> Section | None:
