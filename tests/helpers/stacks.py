@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -74,7 +74,18 @@ def with_property(resource: str, line: str) -> str:
 
 def with_attribute(resource: str, line: str) -> str:
     """The template with one more attribute of a resource, in place of one that it has by that name."""
-    body, name = template_body(), line.partition(":")[0]
+    return _with_attribute(template_body(), resource, line)
+
+
+def keeping_all(*kept: str) -> str:
+    """The template with resources that CloudFormation keeps when the stack is deleted."""
+    return reduce(
+        lambda body, resource: _with_attribute(body, resource, "DeletionPolicy: Retain"), kept, template_body()
+    )
+
+
+def _with_attribute(body: str, resource: str, line: str) -> str:
+    name = line.partition(":")[0]
     start = body.index(f"\n  {resource}:\n")
     end = body.index("    Properties:\n", start)
     kept = [old for old in body[start:end].splitlines(keepends=True) if not old.startswith(f"    {name}:")]
@@ -104,13 +115,13 @@ class Calls:
 
 
 @contextmanager
-def before(account: Account, operation: str, act: Callable[[], None], times: int = 1) -> Iterator[None]:
-    """Do something just before a call is sent, the first times that it is; it need not come to that."""
-    left = [times]
+def before(account: Account, operation: str, act: Callable[[], None], times: int = 1, skip: int = 0) -> Iterator[None]:
+    """Do something just before a call is sent, the first times after ``skip``; it need not come to that."""
+    seen = [0]
 
     def handler(**_: Any) -> None:
-        if left[0] > 0:
-            left[0] -= 1
+        seen[0] += 1
+        if skip < seen[0] <= skip + times:
             act()
 
     with _registered(account, f"before-send.*.{operation}", handler):

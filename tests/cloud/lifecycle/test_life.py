@@ -76,9 +76,7 @@ def test_the_names_that_are_looked_for_are_those_that_the_template_makes(account
         Deploying(account, replace(settings("called"), names=names)).run()
         held = {resource.id: resource for resource in resources_of(account, names.stack)}
         wanted = named_resources(names, account.account_id(), account.region)
-        assert {one.id: one.name for one in wanted} == {
-            one.id: held[one.id].name.rpartition("/")[2] if one.is_queue else held[one.id].name for one in wanted
-        }
+        assert {one.id: one.name for one in wanted} == {one.id: held[one.id].called for one in wanted}
         assert {one.kind for one in wanted} <= {one.kind for one in held.values()}
         assert Removing(account, names).run().is_complete
 
