@@ -54,6 +54,8 @@ def plan(names: Names, images_per_month: int | None, prices_file: Path | None, *
     account, state = _account(), None
     state = _state(account, names)
     wanted = stack_settings.gather(account, names, state, chosen, stack_settings.given())
+    for note in wanted.notes:
+        click.echo(console.printable(note), err=True)
     place = place_of(account)
     with _interruptible():
         made = make_plan(account, wanted.foreseen(account, state), in_phases=wanted.packaging is not None)
@@ -94,6 +96,8 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
         place, state = place_of(account), _state(account, names)
         wanted = stack_settings.gather(account, names, state, chosen, stack_settings.given())
         telling.say(f"Stack {names.stack} in {place}")
+        for note in wanted.notes:
+            telling.say(note)
         deploying = Deploying(account, wanted.settings, telling.dialogue(), place=place)
         with _told_of_interruption(deploying, telling):
             look_before(account, wanted, state, telling.say)

@@ -157,7 +157,7 @@ def fresh_account(sts: Any) -> Any:
 
 
 def test_a_new_account_is_looked_at_from_end_to_end():
-    checks = preflight(fresh_account(identity()), wanted(Names.of("mine"), Package("image")))
+    checks = preflight(fresh_account(identity()), wanted(Names.of("mine"), Package("image", tool_fault="no tool")))
     assert told(checks) == [
         ("region", "ok"),
         ("credentials", "ok"),
@@ -191,7 +191,8 @@ def test_an_account_that_throttles_is_a_sentence():
         preflight(account, wanted(Names.of("mine")))
 
 
-def test_where_aws_does_not_answer_nobody_is_blamed():
+def test_where_aws_does_not_answer_nobody_is_blamed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
     session = boto3.Session("ASIA0123456789ABCDEF", "secret", region_name=REGION)
     account = Account(session, REGION, endpoint="http://127.0.0.1:9")
     with pytest.raises(UnreachableError, match="the cloud does not answer"):
