@@ -304,7 +304,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("operation", ["DescribeStacks", "DescribeStackEvents", "DescribeChangeSet"])
 def test_who_is_told_to_slow_down_waits(operation: str, account: Account):
     pauses: list[float] = []
-    throttled = refused(account, operation, "Throttling", "Rate exceeded", skip=1, times=10)
+    throttled = refused(account, operation, "Throttling", "Rate exceeded", skip=1, times=40)
     with throttled:
         Deploying(account, settings("slow", code=Code()), sleep=pauses.append).run(lambda _state: INSTALLED)
     assert max(pauses) >= 2.0
@@ -345,6 +345,25 @@ def test_credentials_that_expire_while_all_calls_are_refused_are_told_of_once(ac
     assert "asking what would change" in str(caught.value)
     Deploying(account, settings("tired", memory_mb=1024)).run()
     assert gone(account, "tired")
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_ten_calls_that_are_throttled_in_a_row_end_nothing(account: Account):
+    """Those that change something, which are made again by botocore alone."""
+    wanted = settings("patient", code=Code())
+    with (
+        refused(account, "CreateStack", "Throttling", "Rate exceeded", times=10),
+        refused(account, "CreateChangeSet", "Throttling", "Rate exceeded", times=10),
+        refused(account, "ExecuteChangeSet", "Throttling", "Rate exceeded", times=10),
+    ):
+        assert Deploying(account, wanted).run(lambda _state: INSTALLED).is_new
+    account.s3.put_object(Bucket="patient-000000000000-us-east-1", Key="1.txt", Body=b"x")
+    with (
+        refused(account, "DeleteObjects", "SlowDown", "Reduce your request rate", times=10),
+        refused(account, "DeleteStack", "Throttling", "Rate exceeded", times=10),
+        refused(account, "GetResources", "ThrottledException", "Rate exceeded", times=10, json=True),
+    ):
+        assert gone(account, "patient")
 
 
 @pytest.mark.usefixtures("no_pauses")
