@@ -18,6 +18,8 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 from helpers.program import Program, run, wait_for
 from helpers.tiny import make_picture
 from helpers.world import World
+from lookout import __version__
+from lookout.apps import stack_settings
 from lookout.apps.cli import main
 from lookout.apps.stack_telling import Telling
 from lookout.cloud.lifecycle.leftovers import Unsearched
@@ -234,7 +236,7 @@ def test_without_a_model_up_takes_the_reference_systems(world: World):
     assert not Stack(world.account, "unmade").exists()
 
 
-def test_what_no_option_names_stays_as_it_is_deployed(stack: Commands):
+def test_what_no_option_names_stays_as_it_is_deployed(stack: Commands, monkeypatch: pytest.MonkeyPatch):
     """Without the model, too: the function keeps its package."""
 
     def up(*options: str) -> Result:
@@ -243,6 +245,10 @@ def test_what_no_option_names_stays_as_it_is_deployed(stack: Commands):
     first = ("--memory", "1024", "--prefix", "incoming/", "--expire-days", "0", "--reserved-concurrency", "3")
     assert stack("up", *first).exit_code == 0
     before = Stack(stack.account, stack.name).find().parameters
+    assert before["Version"] == __version__
+    function = stack.account.functions.get_function_configuration(FunctionName=stack.name)
+    assert function["Description"].startswith(f"Lookout {__version__}: ")
+    monkeypatch.setattr(stack_settings, "__version__", "9.9")  # the package keeps the version that it was made by
     assert up("--timeout", "20").exit_code == 0
     after = Stack(stack.account, stack.name).find().parameters
     assert {name: (before[name], after[name]) for name in after if before[name] != after[name]} == {

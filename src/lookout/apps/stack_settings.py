@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
+from lookout import __version__
 from lookout.apps import opening, options
 from lookout.engines import NAMES as ENGINES
 from lookout.errors import UsageError
@@ -214,7 +215,8 @@ def _of_deployed(names: Names, state: StackState, chosen: dict[str, Any], given:
     deployed = state.parameters
     code = Code(deployed.get("ImageUri", ""), deployed.get("CodeKey", ""), deployed.get("Runtime", Code().runtime))
     settings = _settings(names, chosen, None, code, deployed["ModelFolder"], deployed["Engine"])
-    return Wanted(replace(settings, model=deployed.get("Model", ""), input=deployed.get("Input", "")))
+    model, looks_at, version = (deployed.get(name, "") for name in ("Model", "Input", "Version"))
+    return Wanted(replace(settings, model=model, input=looks_at, version=version))
 
 
 def _of_image(names: Names, chosen: dict[str, Any]) -> Wanted:
@@ -226,7 +228,8 @@ def _of_image(names: Names, chosen: dict[str, Any]) -> Wanted:
         model = opening.take_model(chosen)
     # The engine is in the image, whatever is installed here.
     engine = chosen["engine"] or "onnxruntime"
-    return Wanted(_settings(names, chosen, model, Code(image_uri=uri), IMAGE_MODEL_FOLDER, engine))
+    settings = _settings(names, chosen, model, Code(image_uri=uri), IMAGE_MODEL_FOLDER, engine)
+    return Wanted(replace(settings, version=""))
 
 
 def _of_installed(names: Names, chosen: dict[str, Any]) -> Wanted:
@@ -290,6 +293,7 @@ def _settings(
         confidence=chosen["confidence"],
         iou=chosen["iou"],
         input=model.input_format.described() if model else "",
+        version=__version__,
         memory_mb=chosen["memory"],
         timeout_s=chosen["timeout"],
         reserved_concurrency=chosen["reserved_concurrency"] or None,
