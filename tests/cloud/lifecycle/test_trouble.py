@@ -697,8 +697,21 @@ def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Accoun
     assert by_tag.startswith("by the stack's tag: you may not; whoever may sees it with aws resourcegroupstaggingapi ")
     assert [one.what for one in again.unsearched][1:] == ["by the stack's tag", "for its role by its name"]
     assert of_stack(account, "blind") == set()
-    with refused(account, "DescribeTable", "AccessDeniedException", "not this table", json=True):
-        assert Removing(account, Names("blind")).run().is_complete  # it has no tag
+    with refused(account, "GetQueueUrl", "AccessDeniedException", "not this queue", json=True):
+        assert Removing(account, Names("blind")).run().is_complete  # the tag was searched, and finds no queue
+    Deploying(account, settings("blind")).run()
+    table, bucket = "blind-results", "blind-000000000000-us-east-1"
+    tags = [{"Key": "lookout:stack", "Value": "blind"}, {"Key": "aws:cloudformation:stack-name", "Value": "blind"}]
+    arns = [f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}", f"arn:aws:s3:::{bucket}"]
+    shown = json.dumps({"ResourceTagMappingList": [{"ResourceARN": arn, "Tags": tags} for arn in arns]})
+    with (
+        answered(account, "GetResources", shown),
+        refused(account, "DescribeTable", "AccessDeniedException", "not this table", json=True),
+        answered(account, "HeadBucket", "", status=403),
+    ):
+        removal = Removing(account, Names("blind")).run()
+    assert not removal.is_complete  # the tag is shown of what may be gone, or not
+    assert [one.what for one in removal.unsearched] == [f"the table {table}", f"the bucket {bucket}"]
     account.queues.create_queue(QueueName="blind-failures")
     with refused(account, "GetResources", "AccessDenied", "you may not", json=True):
         (unknown,) = Removing(account, Names("blind")).run().unknown

@@ -10,15 +10,17 @@ from collections.abc import Callable, Mapping
 from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.lifecycle.emptying import Say, empty
-from lookout.cloud.lifecycle.presence import Resource, means_absent
+from lookout.cloud.lifecycle.emptying import Say, deny_uploads, empty
+from lookout.cloud.lifecycle.presence import BUCKET, Resource, means_absent
 
 
 def delete(account: Account, resource: Resource, say: Say) -> None:
     """Delete a resource with all that it holds; what is not there is as good as deleted.
 
-    Raises ``CloudError``, ``StackError`` where more keeps coming into it.
+    A bucket is closed first, as somebody may still send images to it. Raises ``CloudError``.
     """
+    if resource.kind == BUCKET:
+        deny_uploads(account, resource)
     empty(account, resource, say)
     with aws_errors(f"deleting {resource.described()}"):
         try:
@@ -28,11 +30,6 @@ def delete(account: Account, resource: Resource, say: Say) -> None:
                 raise
             return
     say(f"Deleted {resource.described()}")
-
-
-def can_delete(kind: str) -> bool:
-    """Whether a resource of that type is one that is deleted by itself."""
-    return kind in _DELETE
 
 
 def _bucket(account: Account, name: str) -> None:
@@ -74,7 +71,7 @@ def _alarm(account: Account, name: str) -> None:
 
 
 _DELETE: Mapping[str, Callable[[Account, str], None]] = {
-    "AWS::S3::Bucket": _bucket,
+    BUCKET: _bucket,
     "AWS::DynamoDB::Table": _table,
     "AWS::Lambda::Function": _function,
     "AWS::Logs::LogGroup": _log_group,

@@ -294,9 +294,13 @@ class Deploying:
         held = [one.described() for one in contents(self._account, uploads)]
         if held:
             self._dialogue.ask(
-                f"Let images of the stack {self._name}{self._place} expire after {after} days, in place of "
-                f"{before or 'never'}? It holds {listed(held)}."
+                f"Let images of the stack {self._name}{self._place} expire after {_days(after)}, in place of "
+                f"{_days(before) if before else 'never'}? It holds {listed(held)}."
             )
+
+
+def _days(count: int) -> str:
+    return "a day" if count == 1 else f"{count} days"
 
 
 def _token() -> str:

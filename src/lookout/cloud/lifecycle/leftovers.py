@@ -126,48 +126,50 @@ def find_leftovers(account: Account, names: Names, known: Mapping[Resource, str]
     """
     found: dict[tuple[str, str], Leftover] = {}
     denied: dict[Resource, str] = {}
+    doubtful: dict[Resource, str] = {}
 
-    def add(leftovers: Iterable[Leftover]) -> None:
+    def add(leftovers: Iterable[Leftover], refused: dict[Resource, str]) -> None:
         for leftover in leftovers:
-            resource = leftover.resource
-            key = (resource.kind, resource.called)
-            try:
-                if key not in found and _is_here(account, resource):
-                    found[key] = leftover
-            except CloudError as error:
-                if not was_denied(error):
-                    raise
-                denied.setdefault(resource, _refusal(error))
+            key = (leftover.resource.kind, leftover.resource.called)
+            answer = key in found or _is_here(account, leftover)
+            if isinstance(answer, str):
+                refused[leftover.resource] = answer
+            elif answer:
+                found.setdefault(key, leftover)
 
-    add(Leftover(resource, why or _BY_RECORD, is_proven=True) for resource, why in known.items())
+    add((Leftover(resource, why or _BY_RECORD, is_proven=True) for resource, why in known.items()), denied)
     hidden: dict[str, str] = {}
     for search, look in ((_TAGGED, tagged), (_ROLES, _roles)):
         try:
             with aws_errors(f"looking for what stays of the stack {names.stack}, {search}"):
-                add(list(look(account, names.stack)))
+                add(list(look(account, names.stack)), doubtful)
         except CloudError as error:
             if not was_denied(error):
                 raise
             hidden[search] = _refusal(error)
     why = _BY_NAME_ALONE if _TAGGED in hidden else _BY_NAME
-    add(Leftover(resource, why, is_stacks=False) for resource in _named(account, names))
-    return Search(tuple(found.values()), unanswered(names.stack, known, denied, hidden))
+    add((Leftover(resource, why, is_stacks=False) for resource in _named(account, names)), denied)
+    return Search(tuple(found.values()), unanswered(names.stack, known, denied, hidden, doubtful))
 
 
 def unanswered(
-    stack: str, known: Collection[Resource], denied: Mapping[Resource, str], hidden: Mapping[str, str]
+    stack: str,
+    known: Collection[Resource],
+    denied: Mapping[Resource, str],
+    hidden: Mapping[str, str],
+    doubtful: Mapping[Resource, str],
 ) -> tuple[Unsearched, ...]:
     """What of all that could not be asked no other question answers. Pure.
 
     ``denied`` resources, and ``hidden`` searches, each with why. The tag finds everything of a stack's but its role:
-    where it was searched, no other resource need be asked by its name. A role is found by its name, which the stack
-    that was there told, or among all roles. Nothing stands in for the tag: what a stack let go of has names that nobody
-    knows.
+    where it was searched, no other resource need be asked by its name, but those that it found (``doubtful``), as it
+    shows for a while what is deleted. A role is found by its name, which the stack that was there told, or among all
+    roles. Nothing stands in for the tag: what a stack let go of has names that nobody knows.
     """
+    answered_by_search = {one for one in denied if (_ROLES if one.kind == _ROLE else _TAGGED) not in hidden}
+    asked_in_vain = {**{one: why for one, why in denied.items() if one not in answered_by_search}, **doubtful}
     told = [
-        Unsearched(resource.described(), why, "look for it in AWS's console")
-        for resource, why in denied.items()
-        if (_ROLES if resource.kind == _ROLE else _TAGGED) in hidden
+        Unsearched(resource.described(), why, "look for it in AWS's console") for resource, why in asked_in_vain.items()
     ]
     role_is_answered = known and not any(resource.kind == _ROLE for resource in denied)
     told += [
@@ -196,8 +198,19 @@ def let_go(account: Account, state: StackState, held: Iterable[Resource]) -> tup
     return tuple(one for one in left if presence(account, one) is Presence.HERE)
 
 
-def _is_here(account: Account, resource: Resource) -> bool:
-    return resource.kind == _OTHER or presence(account, resource) is Presence.HERE
+def _is_here(account: Account, leftover: Leftover) -> bool | str:
+    """Whether it is there; in words, why that may not be known."""
+    if leftover.resource.kind == _OTHER:
+        return True
+    try:
+        found = presence(account, leftover.resource)
+    except CloudError as error:
+        if not was_denied(error):
+            raise
+        return _refusal(error)
+    if found is Presence.ELSEWHERE and leftover.is_stacks:
+        return "S3 answers alike who may not look at a bucket, and who asks for one of somebody else's"
+    return found is Presence.HERE
 
 
 def _refusal(error: CloudError) -> str:

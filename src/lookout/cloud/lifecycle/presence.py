@@ -12,6 +12,8 @@ from lookout.cloud.account import Account, aws_errors, error_code, was_denied
 from lookout.cloud.template import Names
 from lookout.errors import CloudError
 
+BUCKET = "AWS::S3::Bucket"
+
 
 class Presence(Enum):
     """Whether something of that name is there."""
@@ -95,7 +97,7 @@ def presence(account: Account, resource: Resource) -> Presence:
         except ClientError as error:
             if means_absent(error):
                 return Presence.ABSENT
-            if resource.kind == "AWS::S3::Bucket" and error_code(error) in _ELSEWHERE:
+            if resource.kind == BUCKET and error_code(error) in _ELSEWHERE:
                 return Presence.ELSEWHERE
             raise
 

@@ -22,14 +22,13 @@ from lookout.cloud.lifecycle.emptying import deny_uploads, empty
 from lookout.cloud.lifecycle.following import Event, Follower
 from lookout.cloud.lifecycle.kept_clients import keeping
 from lookout.cloud.lifecycle.leftovers import Leftover, Unsearched, find_leftovers, find_settled, let_go
-from lookout.cloud.lifecycle.presence import Resource
+from lookout.cloud.lifecycle.presence import BUCKET, Resource
 from lookout.cloud.lifecycle.stack_state import StackState, refuse_protected
 from lookout.cloud.template import Names
 from lookout.errors import CloudError, ExpiredCredentialsError
 
 # How often a stack whose deletion fails is tried again.
 _ATTEMPTS = 3
-_BUCKET = "AWS::S3::Bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class Removing:
             held = resources_of(self._account, state.id)
             self._known.update(dict.fromkeys(held, ""))
             for resource in held:
-                if attempt and resource.kind == _BUCKET:
+                if attempt and resource.kind == BUCKET:
                     deny_uploads(self._account, resource)
                 empty(self._account, resource, self._dialogue.say)
             with aws_errors(f"deleting the stack {state.name}"):

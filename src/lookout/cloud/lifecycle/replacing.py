@@ -13,12 +13,10 @@ from lookout.cloud.lifecycle.deleting import delete
 from lookout.cloud.lifecycle.dialogue import Dialogue
 from lookout.cloud.lifecycle.emptying import Say
 from lookout.cloud.lifecycle.leftovers import let_go
-from lookout.cloud.lifecycle.presence import Presence, Resource, presence
+from lookout.cloud.lifecycle.presence import BUCKET, Presence, Resource, presence
 from lookout.cloud.lifecycle.removing import resources_of
 from lookout.cloud.lifecycle.stack_state import StackState
 from lookout.errors import CloudError
-
-_BUCKET = "AWS::S3::Bucket"
 
 
 def delete_replaced(account: Account, planned: ChangeSet, say: Say) -> None:
@@ -26,7 +24,7 @@ def delete_replaced(account: Account, planned: ChangeSet, say: Say) -> None:
     held = {resource.name for resource in resources_of(account, planned.stack_id)}
     for change in planned.changes:
         resource = Resource(change.resource, change.kind, change.name)
-        is_left = change.loses and change.kind == _BUCKET and change.name not in held
+        is_left = change.loses and change.kind == BUCKET and change.name not in held
         if is_left and presence(account, resource) is Presence.HERE:
             delete(account, resource, say)
 
