@@ -269,7 +269,7 @@ def push_image(account: Account, repository: str, number: int) -> None:
 
 
 def test_down_empties_all_before_it_deletes(account: Account):
-    """CloudFormation deletes no bucket that holds anything; the emulator does, so it is looked at before."""
+    """CloudFormation deletes no bucket that holds anything; the emulator passes over unfinished uploads and images."""
     Deploying(account, settings("full")).run()
     deployment, s3 = Stack(account, "full").find(), account.s3
     state = {one.id: one.name for one in resources_of(account, "full")}
