@@ -12,6 +12,8 @@ from botocore.awsrequest import AWSResponse
 from lookout.cloud.account import Account, account_of_emulator
 from lookout.cloud.emulator.config import ACCOUNT
 from lookout.cloud.lifecycle.kept_clients import keeping
+from lookout.cloud.lifecycle.removing import Removing
+from lookout.cloud.lifecycle.stack_state import look
 from lookout.cloud.stack import EMULATED_IMAGE
 from lookout.cloud.template import Code, Names, StackSettings, template_body
 
@@ -60,6 +62,16 @@ def inventory(account: Account) -> set[str]:
 def of_stack(account: Account, name: str) -> set[str]:
     """What of the inventory is called after a stack."""
     return {entry for entry in inventory(account) if name in entry}
+
+
+def gone(account: Account, name: str) -> bool:
+    removal = Removing(account, Names(name)).run()
+    return removal.is_complete and not removal.unsearched and not of_stack(account, name)
+
+
+def status(account: Account, name: str) -> str | None:
+    state = look(account, name)
+    return state and state.status
 
 
 def broken(resource: str) -> str:

@@ -1,4 +1,4 @@
-"""What a change replaced: CloudFormation can't delete a bucket that holds something, and forgets it then.
+"""What a change replaced, and CloudFormation could not delete, as a bucket that holds something: it forgets that then.
 
 It is deleted once the change has succeeded, as a rollback would need it; and where that was interrupted, by the next
 ``lookout stack up``, or by ``down``.
@@ -13,18 +13,21 @@ from lookout.cloud.lifecycle.deleting import delete
 from lookout.cloud.lifecycle.dialogue import Dialogue
 from lookout.cloud.lifecycle.emptying import Say
 from lookout.cloud.lifecycle.leftovers import let_go
-from lookout.cloud.lifecycle.presence import BUCKET, Presence, Resource, presence
+from lookout.cloud.lifecycle.presence import Presence, Resource, presence
 from lookout.cloud.lifecycle.removing import resources_of
 from lookout.cloud.lifecycle.stack_state import StackState
 from lookout.errors import CloudError
 
 
 def delete_replaced(account: Account, planned: ChangeSet, say: Say) -> None:
-    """Delete the buckets that a change set has replaced, to which somebody agreed. Raises ``CloudError``."""
+    """Delete what a change set has replaced or removed, to which somebody agreed, and what is there still.
+
+    Raises ``CloudError``.
+    """
     held = {resource.name for resource in resources_of(account, planned.stack_id)}
     for change in planned.changes:
         resource = Resource(change.resource, change.kind, change.name)
-        is_left = change.loses and change.kind == BUCKET and change.name not in held
+        is_left = change.loses and change.name and change.name not in held
         if is_left and presence(account, resource) is Presence.HERE:
             delete(account, resource, say)
 
