@@ -156,7 +156,6 @@ KEPT = {
     "Role": "role",
     "FailureQueue": "queue",
     "Repository": "repository",
-    "Function": "function",
 }
 
 
@@ -183,7 +182,7 @@ def test_what_cloudformation_keeps_is_deleted_by_itself(account: Account, use_te
 
 
 def test_what_is_kept_and_can_not_be_deleted_stays_and_says_why(account: Account, use_template, monkeypatch):
-    use_template(keeping_all("Table", "LogGroup", "ErrorAlarm"))
+    use_template(keeping_all("Table", "LogGroup", "ErrorAlarm", "Function"))
     Deploying(account, settings("denied")).run()
     monkeypatch.undo()
     with refused(account, "DeleteTable", "AccessDeniedException", "not this table", json=True):
