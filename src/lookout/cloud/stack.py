@@ -77,10 +77,15 @@ class Stack:
         return self.find()
 
     def down(self) -> bool:
-        """Delete the stack with all that it holds, unasked; False where there was none. Raises ``StackError``."""
+        """Delete the stack with all that it holds, unasked; False where there was none.
+
+        Raises ``StackError`` where it can't be, or something of it stays.
+        """
         removal = Removing(self._account, Names(self.name), sleep=self._sleep).run()
         if removal.failure:
             raise StackError(removal.failure)
+        if removal.left:
+            raise StackError(f"something of {self.name} stays: {'; '.join(one.described() for one in removal.left)}")
         return removal.existed
 
 

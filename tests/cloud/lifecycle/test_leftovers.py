@@ -27,6 +27,7 @@ from lookout.cloud.lifecycle.following import Follower
 from lookout.cloud.lifecycle.planning import plan
 from lookout.cloud.lifecycle.removing import Removing
 from lookout.cloud.lifecycle.stack_state import look
+from lookout.cloud.stack import Stack
 from lookout.cloud.template import Names, StackSettings
 from lookout.errors import CloudError, StackError
 
@@ -187,6 +188,8 @@ def test_what_is_kept_and_can_not_be_deleted_stays_and_says_why(account: Account
     monkeypatch.undo()
     with refused(account, "DeleteTable", "AccessDeniedException", "not this table", json=True):
         removal = Removing(account, Names("denied")).run()
+        with pytest.raises(StackError, match=r"something of denied stays: the table denied-results: .*not this table"):
+            Stack(account, "denied").down()
     assert removal.existed
     assert not removal.is_complete
     (left,) = removal.left  # the others are deleted all the same
