@@ -25,7 +25,7 @@ LINT_VENV ?= .venv-lint
 CHECKOV := checkov==3.3.30
 TEMPLATE := src/lookout/cloud/stack.yaml
 
-STACK = $(if $(GROUP),--group "$(GROUP)",$(if $(NAME),--name "$(NAME)")) $(if $(YES),--yes)
+STACK = $(if $(NAME),--name "$(NAME)") $(if $(GROUP),--group "$(GROUP)") $(if $(YES),--yes)
 
 .PHONY: demo test soak check lint-cloud format lambda-setup lambda-teardown clean
 

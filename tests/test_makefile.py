@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
         (["lambda-setup", "MODEL=a b.cfg"], 'stack up --model "a b.cfg"'),
         (["lambda-setup", "GROUP=group41", "YES=1"], 'stack up --group "group41" --yes'),
         (["lambda-setup", "NAME=mine", "ROLE_ARN=arn:x"], 'stack up --name "mine" --role-arn "arn:x"'),
+        # Which lookout refuses.
+        (["lambda-setup", "NAME=mine", "GROUP=group41"], 'stack up --name "mine" --group "group41"'),
         (["lambda-teardown"], "stack down"),
         (["lambda-teardown", "GROUP=group41"], 'stack down --group "group41"'),
         (["lambda-teardown", "NAME=mine", "YES=1"], 'stack down --name "mine" --yes'),

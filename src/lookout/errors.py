@@ -7,6 +7,7 @@
     │   ├── NoImagesError        no such file, or nothing there to detect in
     │   ├── UnknownModelError    neither a file nor a name in the catalog
     │   └── UnknownEngineError   no such engine
+    ├── DeclinedError            somebody was asked, and said no           exit 1   HTTP 500
     ├── NoSuchUploadError        nothing was uploaded under that id        exit 1   HTTP 404
     ├── ImageError               these bytes are no image that we read     exit 1   HTTP 422
     │   ├── VideoError           a video that can't be read, or not to its end
@@ -66,6 +67,13 @@ class UnknownModelError(UsageError):
 
 class UnknownEngineError(UsageError):
     """An engine that Lookout doesn't have."""
+
+
+class DeclinedError(LookoutError):
+    """Somebody was asked whether to go on, and said no."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer was no, and nothing more was done")
 
 
 class NoSuchUploadError(LookoutError):

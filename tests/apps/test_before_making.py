@@ -12,15 +12,17 @@ from click.testing import CliRunner
 
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
-from helpers.tiny import make_picture
+from helpers.tiny import make_model, make_picture
 from helpers.world import THRESHOLD, World
 from lookout.apps import before_making
 from lookout.apps.before_making import look_before, refuse_bad_keys
 from lookout.apps.cli import main
-from lookout.apps.stack_settings import Packaging, Wanted
+from lookout.apps.stack_settings import Packaging, Wanted, gather
 from lookout.cloud.lifecycle.stack_state import StackState
 from lookout.cloud.packages import Recipe
+from lookout.cloud.packages.recipe import running_architecture
 from lookout.cloud.preflight import Check, Package
+from lookout.cloud.preflight.package import judge_package
 from lookout.cloud.template import Code, Names, StackSettings
 from lookout.errors import StackError
 
@@ -59,7 +61,7 @@ def test_what_failed_stops_it(monkeypatch: pytest.MonkeyPatch):
     [
         ("podman", "repository:tag", Package("image", "podman")),
         ("podman", "repository@sha256:0123", Package("image", "podman")),
-        (None, "repository:tag", Package("image", None)),
+        (None, "repository:tag", Package("image", tool_fault="docker is here and can't build an image (no daemon)")),
         # It is there already: nothing needs to be built.
         (None, "repository@sha256:0123", Package("there")),
     ],
@@ -68,7 +70,8 @@ def test_a_container_tool_is_needed_for_an_image_that_is_not_there(
     monkeypatch: pytest.MonkeyPatch, tool: str | None, foreseen: str, package: Package
 ):
     found = SimpleNamespace(name=tool) if tool else None
-    monkeypatch.setattr("lookout.cloud.packages.find_tool", lambda: found)
+    faults = {"docker": "no daemon", "podman": "not installed"}
+    monkeypatch.setattr("lookout.cloud.packages.find_tool", lambda: (found, faults))
     settings = replace(SETTINGS, code=Code(image_uri=foreseen))
     monkeypatch.setattr(Wanted, "foreseen", lambda self, account, state: settings)
     assert look(monkeypatch, OK)[1] == [package]
@@ -141,6 +144,61 @@ def test_a_zip_that_lambda_would_not_take_stops_up_before_anything_is_made(
     assert "Error: the zip would have 300 MB unpacked, and Lambda takes 250" in result.stderr
     stacks = world.account.cloudformation.describe_stacks()["Stacks"]
     assert "bulky" not in [stack["StackName"] for stack in stacks]
+
+
+@pytest.fixture
+def dead_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docker is installed, its daemon does not run, and no other tool is here."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon. Is it running?' >&2; exit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+WHY = "docker is here and can't build an image (Cannot connect to the Docker daemon. Is it running?)"
+
+
+@pytest.mark.usefixtures("dead_docker")
+def test_a_container_tool_that_does_not_run_is_told_of_by_its_reason(monkeypatch: pytest.MonkeyPatch):
+    settings = replace(SETTINGS, code=Code(image_uri="repository:tag"))
+    monkeypatch.setattr(Wanted, "foreseen", lambda self, account, state: settings)
+    (package,) = look(monkeypatch, OK)[1]
+    (check,) = judge_package(package)
+    assert before_making.describe(check) == (
+        f"Failed (container tool): {WHY}; start or install one, or do without it: --package zip"
+    )
+
+
+@pytest.mark.usefixtures("dead_docker")
+def test_who_gets_a_zip_unasked_is_told_why(tmp_path: Path):
+    chosen = {
+        "architecture": None,
+        "engine": "opencv",
+        "package": "auto",
+        "offline": True,
+        "model": str(make_model(tmp_path)),
+    }
+    unnamed = dict.fromkeys(("labels", "head", "image_uri", "role_arn", "reserved_concurrency"))
+    numbers = dict.fromkeys(
+        ("confidence", "iou", "memory", "timeout", "log_retention", "expire_days", "result_days"), 1
+    )
+    asked = {**chosen, **unnamed, **numbers, "prefix": ""}
+    wanted = gather(ACCOUNT, SETTINGS.names, None, asked, ())
+    assert wanted.packaging.kind == "zip"
+    assert wanted.packaging.recipe.offline
+    assert wanted.notes == (f"The function is deployed as a zip: {WHY}.",)
+    assert gather(ACCOUNT, SETTINGS.names, None, {**asked, "package": "zip"}, ()).notes == ()
+
+
+def test_who_asks_for_another_processor_than_the_emulators_is_told(world: World):
+    here = running_architecture()
+    other = "x86_64" if here == "arm64" else "arm64"
+    arguments = ["stack", "plan", "--name", "planned", "--model", str(world.cfg), "--package", "zip", "--architecture"]
+    plan = CliRunner().invoke(main, [*arguments, other], env=world.variables)
+    assert plan.stderr == (
+        f"The function's architecture is {here} and not {other}: the emulator runs a zip on this machine's processor.\n"
+    )
+    assert CliRunner().invoke(main, [*arguments, here], env=world.variables).stderr == ""
 
 
 def plan(world: World, *arguments: str) -> dict:

@@ -18,7 +18,12 @@ pytest.importorskip("boto3", reason="the extra cloud is not installed")
 from helpers.program import Program, run, wait_for
 from helpers.tiny import make_picture
 from helpers.world import World
+from lookout import __version__
+from lookout.apps import stack_settings
 from lookout.apps.cli import main
+from lookout.apps.stack_telling import Telling
+from lookout.cloud.lifecycle.leftovers import Unsearched
+from lookout.cloud.lifecycle.removing import Removal, Removing
 from lookout.cloud.stack import Stack
 
 MAKES = {"Bucket", "Table", "Function", "Role", "LogGroup", "FailureQueue", "Repository", "Artifacts"}
@@ -147,7 +152,8 @@ def test_down_says_what_goes_and_asks(stack: Commands):
     assert unanswered.exit_code == 2
     assert "nobody is there to answer: say --yes" in unanswered.stderr
     declined = stack("down", answer="n\n")
-    assert declined.exit_code != 0
+    assert declined.exit_code == 1
+    assert declined.stderr.endswith("Error: the answer was no, and nothing more was done\n")
     assert f"1 image in the bucket {found.bucket}" in declined.stderr
     assert found.bucket in stack.buckets
     gone = stack("down", answer="y\n")
@@ -159,25 +165,47 @@ def test_down_says_what_goes_and_asks(stack: Commands):
     assert again.exit_code == 0
 
 
-def test_what_stays_is_listed_and_the_status_is_1(stack: Commands, monkeypatch: pytest.MonkeyPatch):
-    from helpers.stacks import with_attribute
-    from lookout.cloud.lifecycle import changes, deploying
-
-    body = with_attribute("FailureQueue", "DeletionPolicy: Retain")
-    with monkeypatch.context() as patch:
-        for module in (changes, deploying):
-            patch.setattr(module, "template_body", lambda: body)
-        assert stack("up").exit_code == 0
+def test_what_stays_is_listed_and_the_status_is_1(stack: Commands):
+    assert stack("up").exit_code == 0
+    url = stack.account.queues.create_queue(QueueName="somebodys", tags={"lookout:stack": stack.name})["QueueUrl"]
     gone = stack("down", "--yes")
     assert gone.exit_code == 1
-    assert f"Stays: the queue {stack.name}-failures: it was the stack's." in gone.stdout
+    assert "Stays: the queue somebodys: it has the stack's tag, and CloudFormation did not make it" in gone.stdout
     assert f"something of {stack.name} stays" in gone.stderr
     again = stack("down", "--yes", "--json")
     assert again.exit_code == 1
     (left,) = json.loads(again.stdout)["left"]
-    assert (left["type"], left["why"]) == ("AWS::SQS::Queue", "it has the stack's tag")
-    url = stack.account.queues.get_queue_url(QueueName=f"{stack.name}-failures")["QueueUrl"]
+    assert (left["type"], left["name"]) == ("AWS::SQS::Queue", "somebodys")
     stack.account.queues.delete_queue(QueueUrl=url)
+
+
+def test_what_may_not_be_looked_for_is_not_called_gone(stack: Commands, monkeypatch: pytest.MonkeyPatch):
+    hidden = Unsearched("by the stack's tag", "you may not", "whoever may sees it with aws look")
+    with monkeypatch.context() as patch:
+        patch.setattr(Removing, "run", lambda self: Removal(existed=True, unsearched=(hidden,)))
+        gone, document = stack("down", "--yes"), stack("down", "--yes", "--json")
+    assert gone.exit_code == document.exit_code == 1
+    assert "Not looked for by the stack's tag: you may not; whoever may sees it with aws look." in gone.stdout
+    assert "stays." not in gone.stdout
+    assert f"Error: whether something of {stack.name} stays is not known" in gone.stderr
+    assert json.loads(document.stdout)["unsearched"] == [hidden.described()]
+
+
+def test_ctrl_c_at_a_question_ends_as_elsewhere(stack: Commands, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(_prompt: str) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("click.termui.visible_prompt_func", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Telling(yes=False).ask("Really?")
+    assert stack("up").exit_code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Telling, "ask", lambda self, question: interrupt(question))
+        interrupted = stack("down")
+    assert interrupted.exit_code == 130
+    assert interrupted.stderr.splitlines() == [f"Nothing of {stack.name} was deleted.", "Interrupted"]
+    assert Stack(stack.account, stack.name).exists()
 
 
 @pytest.mark.parametrize(
@@ -208,7 +236,7 @@ def test_without_a_model_up_takes_the_reference_systems(world: World):
     assert not Stack(world.account, "unmade").exists()
 
 
-def test_what_no_option_names_stays_as_it_is_deployed(stack: Commands):
+def test_what_no_option_names_stays_as_it_is_deployed(stack: Commands, monkeypatch: pytest.MonkeyPatch):
     """Without the model, too: the function keeps its package."""
 
     def up(*options: str) -> Result:
@@ -217,6 +245,10 @@ def test_what_no_option_names_stays_as_it_is_deployed(stack: Commands):
     first = ("--memory", "1024", "--prefix", "incoming/", "--expire-days", "0", "--reserved-concurrency", "3")
     assert stack("up", *first).exit_code == 0
     before = Stack(stack.account, stack.name).find().parameters
+    assert before["Version"] == __version__
+    function = stack.account.functions.get_function_configuration(FunctionName=stack.name)
+    assert function["Description"].startswith(f"Lookout {__version__}: ")
+    monkeypatch.setattr(stack_settings, "__version__", "9.9")  # the package keeps the version that it was made by
     assert up("--timeout", "20").exit_code == 0
     after = Stack(stack.account, stack.name).find().parameters
     assert {name: (before[name], after[name]) for name in after if before[name] != after[name]} == {

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("boto3", reason="the extra cloud is not installed")
 
+from lookout import __version__
 from lookout.apps.invoking import describe_report
 from lookout.apps.money import describe_estimate, load_prices
 from lookout.apps.status_view import Shown, describe
@@ -74,6 +75,14 @@ def test_a_stack_of_a_zip():
     assert "arn:" not in text
     assert "Emulated" not in text
     assert "cost" not in text
+
+
+def test_the_functions_lookout_is_told_where_it_is_known():
+    assert f"Lookout {__version__}; the function's is not known; the stack's" in describe(SHOWN)
+    given = {**GIVEN, "Version": "0.0.9"}
+    older = replace(SHOWN, status=replace(STATUS, parameters=given))
+    assert f"Lookout {__version__}; the function's is 0.0.9; the stack's" in describe(older)
+    assert older.to_json()["function_lookout"] == "0.0.9"
 
 
 def test_an_image_is_told_by_its_digest():

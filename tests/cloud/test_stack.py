@@ -18,6 +18,7 @@ def stack(status: str, **outputs: str) -> Stack:
     described = {
         "StackName": "mine",
         "StackStatus": status,
+        "Description": "Lookout: x",
         "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
         "Parameters": [{"ParameterKey": "Memory", "ParameterValue": "512"}],
     }
@@ -39,6 +40,7 @@ def test_a_deployment_has_the_names_of_its_resources():
             "another version of Lookout: bring it up to date with lookout stack up --name mine",
         ),
         ("CREATE_FAILED", r"not whole \(CREATE_FAILED\): see lookout stack down"),
+        ("REVIEW_IN_PROGRESS", "only planned, and nothing of it is made: make it with lookout stack up --name mine"),
     ],
 )
 def test_a_stack_that_lacks_a_resource_says_what_to_do(status: str, words: str):
@@ -51,9 +53,17 @@ def test_a_stack_of_a_group_is_brought_up_to_date_under_the_groups_names():
     described = {
         "StackName": "object-detection-g1",
         "StackStatus": "CREATE_COMPLETE",
+        "Description": "Lookout: x",
         "Outputs": [{"OutputKey": "Bucket", "OutputValue": "image-bucket-g1"}],
         "Parameters": [{"ParameterKey": "BucketName", "ParameterValue": "image-bucket-g1"}],
     }
     client = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [described]})  # noqa: N803
     with pytest.raises(StackError, match="without its function: finish it with lookout stack up --group g1"):
         Stack(SimpleNamespace(cloudformation=client), "object-detection-g1").find()
+
+
+def test_a_stack_of_somebody_elses_is_none_of_another_version():
+    described = {"StackName": "theirs", "StackStatus": "CREATE_COMPLETE", "Description": "A shop"}
+    client = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [described]})  # noqa: N803
+    with pytest.raises(StackError, match="there is a stack theirs that Lookout did not make"):
+        Stack(SimpleNamespace(cloudformation=client), "theirs").find()

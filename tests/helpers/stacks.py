@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -12,6 +12,8 @@ from botocore.awsrequest import AWSResponse
 from lookout.cloud.account import Account, account_of_emulator
 from lookout.cloud.emulator.config import ACCOUNT
 from lookout.cloud.lifecycle.kept_clients import keeping
+from lookout.cloud.lifecycle.removing import Removing
+from lookout.cloud.lifecycle.stack_state import look
 from lookout.cloud.stack import EMULATED_IMAGE
 from lookout.cloud.template import Code, Names, StackSettings, template_body
 
@@ -62,6 +64,16 @@ def of_stack(account: Account, name: str) -> set[str]:
     return {entry for entry in inventory(account) if name in entry}
 
 
+def gone(account: Account, name: str) -> bool:
+    removal = Removing(account, Names(name)).run()
+    return removal.is_complete and not removal.unsearched and not of_stack(account, name)
+
+
+def status(account: Account, name: str) -> str | None:
+    state = look(account, name)
+    return state and state.status
+
+
 def broken(resource: str) -> str:
     """The template with one resource that can't be made."""
     return with_property(resource, "Broken: '{{resolve:ssm:/lookout/not-there}}'")
@@ -74,7 +86,18 @@ def with_property(resource: str, line: str) -> str:
 
 def with_attribute(resource: str, line: str) -> str:
     """The template with one more attribute of a resource, in place of one that it has by that name."""
-    body, name = template_body(), line.partition(":")[0]
+    return _with_attribute(template_body(), resource, line)
+
+
+def keeping_all(*kept: str) -> str:
+    """The template with resources that CloudFormation keeps when the stack is deleted."""
+    return reduce(
+        lambda body, resource: _with_attribute(body, resource, "DeletionPolicy: Retain"), kept, template_body()
+    )
+
+
+def _with_attribute(body: str, resource: str, line: str) -> str:
+    name = line.partition(":")[0]
     start = body.index(f"\n  {resource}:\n")
     end = body.index("    Properties:\n", start)
     kept = [old for old in body[start:end].splitlines(keepends=True) if not old.startswith(f"    {name}:")]
@@ -104,13 +127,13 @@ class Calls:
 
 
 @contextmanager
-def before(account: Account, operation: str, act: Callable[[], None], times: int = 1) -> Iterator[None]:
-    """Do something just before a call is sent, the first times that it is; it need not come to that."""
-    left = [times]
+def before(account: Account, operation: str, act: Callable[[], None], times: int = 1, skip: int = 0) -> Iterator[None]:
+    """Do something just before a call is sent, the first times after ``skip``; it need not come to that."""
+    seen = [0]
 
     def handler(**_: Any) -> None:
-        if left[0] > 0:
-            left[0] -= 1
+        seen[0] += 1
+        if skip < seen[0] <= skip + times:
             act()
 
     with _registered(account, f"before-send.*.{operation}", handler):

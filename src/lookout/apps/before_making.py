@@ -34,7 +34,7 @@ def look_before(account: Account, wanted: Settings, state: StackState | None, sa
 
 def _package(account: Account, wanted: Settings, state: StackState | None, say: Say) -> Package:
     """What is to be built: nothing where the image is in the repository already, or the zip is what is deployed."""
-    from lookout.cloud.packages import find_tool, unpacked_size
+    from lookout.cloud.packages import describe_faults, find_tool, unpacked_size
 
     packaging = wanted.packaging
     if packaging is None:
@@ -43,10 +43,10 @@ def _package(account: Account, wanted: Settings, state: StackState | None, say: 
         key = wanted.foreseen(account, state).code.zip_key
         is_deployed = state is not None and state.parameters.get("CodeKey") == key
         return Package("zip", unpacked_bytes=None if is_deployed else unpacked_size(packaging.recipe, say))
-    tool = find_tool()
+    tool, faults = find_tool()
     if tool is None and "@" in wanted.foreseen(account, state).code.image_uri:
         return Package()
-    return Package("image", tool.name if tool else None)
+    return Package("image", tool.name) if tool else Package("image", tool_fault=describe_faults(faults))
 
 
 def _refuse_failed(checks: Iterable[Check], say: Say) -> None:

@@ -54,6 +54,8 @@ def plan(names: Names, images_per_month: int | None, prices_file: Path | None, *
     account, state = _account(), None
     state = _state(account, names)
     wanted = stack_settings.gather(account, names, state, chosen, stack_settings.given())
+    for note in wanted.notes:
+        click.echo(console.printable(note), err=True)
     place = place_of(account)
     with _interruptible():
         made = make_plan(account, wanted.foreseen(account, state), in_phases=wanted.packaging is not None)
@@ -94,6 +96,8 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
         place, state = place_of(account), _state(account, names)
         wanted = stack_settings.gather(account, names, state, chosen, stack_settings.given())
         telling.say(f"Stack {names.stack} in {place}")
+        for note in wanted.notes:
+            telling.say(note)
         deploying = Deploying(account, wanted.settings, telling.dialogue(), place=place)
         with _told_of_interruption(deploying, telling):
             look_before(account, wanted, state, telling.say)
@@ -108,7 +112,7 @@ def up(names: Names, *, as_json: bool, yes: bool, **chosen: Any) -> None:
 def down(names: Names, *, as_json: bool, yes: bool) -> None:
     """Delete the stack with all it holds, and say what stays.
 
-    It ends with status 1 where anything of the stack stays, and says what and why.
+    It ends with status 1 where anything of the stack stays, and says what and why; and where that may not be looked at.
 
     \b
     Example: lookout stack down
@@ -119,17 +123,27 @@ def down(names: Names, *, as_json: bool, yes: bool) -> None:
     account = _account()
     place = place_of(account)
     with _interruptible(), Telling(yes=yes) as telling:
+        removing = Removing(account, names, telling.dialogue(), place=place)
         try:
-            removal = Removing(account, names, telling.dialogue(), place=place).run()
+            removal = removing.run()
         except KeyboardInterrupt:
-            telling.say(f"The deletion of {names.stack} is not finished: run lookout stack down again to finish it.")
+            telling.say(
+                f"The deletion of {names.stack} is not finished: run lookout stack down again to finish it."
+                if removing.has_begun
+                else f"Nothing of {names.stack} was deleted."
+            )
             raise
     if as_json:
         console.put(json.dumps({"stack": names.stack, "place": place, **removal.to_json()}))
     else:
         print_removal(removal, names.stack, place)
-    if not removal.is_complete:
+    if removal.failure or removal.left:
         raise StackError(f"something of {names.stack} stays: remove the reason, and run lookout stack down again")
+    if removal.unsearched:
+        raise StackError(
+            f"whether something of {names.stack} stays is not known, as these credentials may not look everywhere: see "
+            "above where, and how to look there"
+        )
 
 
 def _account() -> Account:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
+from lookout import __version__
 from lookout.apps import opening, options
 from lookout.engines import NAMES as ENGINES
 from lookout.errors import UsageError
@@ -104,10 +105,14 @@ class Packaging:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be deployed; the settings are without code where it is to be packaged."""
+    """What is to be deployed; the settings are without code where it is to be packaged.
+
+    ``notes`` say what was chosen that nobody asked for, and why.
+    """
 
     settings: StackSettings
     packaging: Packaging | None = None
+    notes: tuple[str, ...] = ()
 
     def foreseen(self, account: Account, state: StackState | None) -> StackSettings:
         """The settings with the code that they will have, without making it."""
@@ -210,7 +215,8 @@ def _of_deployed(names: Names, state: StackState, chosen: dict[str, Any], given:
     deployed = state.parameters
     code = Code(deployed.get("ImageUri", ""), deployed.get("CodeKey", ""), deployed.get("Runtime", Code().runtime))
     settings = _settings(names, chosen, None, code, deployed["ModelFolder"], deployed["Engine"])
-    return Wanted(replace(settings, model=deployed.get("Model", ""), input=deployed.get("Input", "")))
+    model, looks_at, version = (deployed.get(name, "") for name in ("Model", "Input", "Version"))
+    return Wanted(replace(settings, model=model, input=looks_at, version=version))
 
 
 def _of_image(names: Names, chosen: dict[str, Any]) -> Wanted:
@@ -222,7 +228,8 @@ def _of_image(names: Names, chosen: dict[str, Any]) -> Wanted:
         model = opening.take_model(chosen)
     # The engine is in the image, whatever is installed here.
     engine = chosen["engine"] or "onnxruntime"
-    return Wanted(_settings(names, chosen, model, Code(image_uri=uri), IMAGE_MODEL_FOLDER, engine))
+    settings = _settings(names, chosen, model, Code(image_uri=uri), IMAGE_MODEL_FOLDER, engine)
+    return Wanted(replace(settings, version=""))
 
 
 def _of_installed(names: Names, chosen: dict[str, Any]) -> Wanted:
@@ -239,27 +246,35 @@ def _of_package(account: Account, names: Names, state: StackState | None, chosen
     from lookout.cloud.packages import Recipe, deployable_python, model_folder, running_recipe
     from lookout.cloud.template import Code
 
-    kind = _kind(state, chosen["package"])
+    kind, why = _kind(state, chosen["package"])
+    notes = [f"The function is deployed as a zip: {why}."] if why else []
     engine = chosen["engine"] or ("opencv" if kind == "zip" else "onnxruntime")
+    offline = chosen["offline"]
     model = opening.take_model(chosen)
     if account.emulated:
-        recipe = running_recipe(model.folder, engine)
+        recipe = running_recipe(model.folder, engine, offline=offline)
+        if chosen["architecture"] not in (None, recipe.architecture):
+            notes.append(
+                f"The function's architecture is {recipe.architecture} and not {chosen['architecture']}: the emulator "
+                "runs a zip on this machine's processor."
+            )
     else:
-        recipe = Recipe(model.folder, engine, chosen["architecture"] or "x86_64", deployable_python())
+        architecture = chosen["architecture"] or "x86_64"
+        recipe = Recipe(model.folder, engine, architecture, deployable_python(), offline=offline)
     settings = _settings(
         names, {**chosen, "architecture": recipe.architecture}, model, Code(), model_folder(kind), engine
     )
-    return Wanted(settings, Packaging(kind, recipe))
+    return Wanted(settings, Packaging(kind, recipe), tuple(notes))
 
 
-def _kind(state: StackState | None, package: Literal["auto", "image", "zip"]) -> Kind:
-    """A stack stays what it is, whichever tools are here today."""
+def _kind(state: StackState | None, package: Literal["auto", "image", "zip"]) -> tuple[Kind, str]:
+    """A stack stays what it is, whichever tools are here today. And why it is a zip, where there is no tool."""
     from lookout.cloud.packages import choose_kind
 
     if package != "auto":
-        return package
+        return package, ""
     if state is not None and state.has_code:
-        return "zip" if state.parameters.get("CodeKey") else "image"
+        return ("zip" if state.parameters.get("CodeKey") else "image"), ""
     return choose_kind()
 
 
@@ -278,6 +293,7 @@ def _settings(
         confidence=chosen["confidence"],
         iou=chosen["iou"],
         input=model.input_format.described() if model else "",
+        version=__version__,
         memory_mb=chosen["memory"],
         timeout_s=chosen["timeout"],
         reserved_concurrency=chosen["reserved_concurrency"] or None,

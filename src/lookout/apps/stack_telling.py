@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lookout.apps.console import printable, put
 from lookout.apps.tables import standard_output
-from lookout.errors import UsageError
+from lookout.errors import DeclinedError, UsageError
 
 if TYPE_CHECKING:
     from lookout.cloud.account import Account
@@ -67,19 +67,24 @@ class Telling:
         self._show_work(event)
 
     def ask(self, question: str) -> None:
-        """Go on only where the answer is yes. Raises ``Abort``; ``UsageError`` where nobody is there to give one."""
+        """Go on only where the answer is yes.
+
+        Raises ``DeclinedError``, ``UsageError`` where nobody is there to answer, ``KeyboardInterrupt``.
+        """
         if self._yes:
             return
         self._hide_work()
         try:
             agreed = click.confirm(printable(question), err=True)
         except click.Abort as error:
-            if sys.stdin is not None and sys.stdin.isatty():
-                raise
             click.echo(err=True)
+            if isinstance(error.__context__, KeyboardInterrupt):  # which click makes an Abort of, as of the input's end
+                raise KeyboardInterrupt from error
+            if sys.stdin is not None and sys.stdin.isatty():
+                raise DeclinedError from error
             raise UsageError("nobody is there to answer: say --yes, or run it in a terminal") from error
         if not agreed:
-            raise click.Abort
+            raise DeclinedError
 
     def _show_work(self, event: Event) -> None:
         if event.of_stack and not event.status.endswith("_IN_PROGRESS"):
@@ -134,7 +139,8 @@ def _plan_lines(plan: Plan, stack: str, place: str) -> Iterator[str]:
             yield from ("", f"{phase.title}:", _rendered(_phase_table(phase)))
     counts = {action: sum(change.action == action for change in _all_changes(plan)) for action in _STYLES}
     yield ""
-    yield ", ".join(f"{count} to {action}" for action, count in counts.items() if count) + "."
+    if any(counts.values()):
+        yield ", ".join(f"{count} to {action}" for action, count in counts.items() if count) + "."
     for loss in plan.losses:
         yield _red(f"Lost for good: {printable(loss.described())}.")
 
@@ -187,8 +193,8 @@ def _removal_lines(removal: Removal, stack: str, place: str) -> Iterable[str]:
     for leftover in removal.unknown:
         yield f"Not touched: {printable(leftover.described())}."
     for what in removal.unsearched:
-        yield f"Not looked for {what}."
-    if removal.existed and removal.is_complete and not removal.unsearched:
+        yield f"Not looked for {printable(what.described())}."
+    if removal.existed and removal.is_complete:
         yield "Nothing with its tag, or under its names, stays."
 
 

@@ -57,6 +57,7 @@ class Shown:
             "resources": [asdict(resource) for resource in status.resources],
             "drift": None if self.drifts is None else [asdict(drift) for drift in self.drifts],
             "lookout": __version__,
+            "function_lookout": status.parameters.get("Version") or None,
             "template_is_ours": status.template_is_ours,
             "parameters": dict(status.parameters),
             "outputs": dict(status.outputs),
@@ -141,7 +142,8 @@ def _versions(status: StackStatus) -> Iterator[str]:
         f", confidence {given.get('Confidence', '?')}, IoU {given.get('Iou', '?')}"
     )
     ours = "this one's" if status.template_is_ours else "of another version: bring it up to date with lookout stack up"
-    yield f"Lookout {__version__}; the stack's template is {ours}"
+    deployed = printable(given.get("Version") or "not known")
+    yield f"Lookout {__version__}; the function's is {deployed}; the stack's template is {ours}"
 
 
 def _package(status: StackStatus) -> str:

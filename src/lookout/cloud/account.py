@@ -70,13 +70,14 @@ class Account:
     """An account in a region, and the clients of its services.
 
     ``endpoint`` is where all services answer; None leaves that to AWS's own rules, variables and profiles.
-    ``emulated`` tells that Lookout's emulator answers.
+    ``emulated`` tells that Lookout's emulator answers. ``attempts``: how often a call is made that AWS has no time for.
     """
 
     session: boto3.Session
     region: str
     endpoint: str | None = None
     emulated: bool = False
+    attempts: int = 3
 
     @property
     def address(self) -> str:
@@ -156,7 +157,7 @@ class Account:
     @property
     def _config(self) -> Config:
         return Config(
-            retries={"mode": "standard", "total_max_attempts": 3},
+            retries={"mode": "standard", "total_max_attempts": self.attempts},
             max_pool_connections=256,  # as many as lookout send may have under way
             # A proxy that the environment names is for the world outside, not for this machine.
             proxies={} if self.emulated else None,

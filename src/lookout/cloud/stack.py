@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lookout.cloud.account import Account
 from lookout.cloud.lifecycle.deploying import Deploying
 from lookout.cloud.lifecycle.removing import Removing
-from lookout.cloud.lifecycle.stack_state import StackState, look
+from lookout.cloud.lifecycle.stack_state import StackState, look, refuse_foreign
 from lookout.cloud.template import Names, StackSettings, option_of
 from lookout.errors import StackError, UsageError
 
@@ -50,8 +50,9 @@ class Stack:
         self._sleep = sleep
 
     def find(self) -> Deployment:
-        """The names of its resources. Raises ``StackError`` where it is not there, or not whole."""
+        """The names of its resources. Raises ``StackError`` where it is not there, not whole, or not Lookout's."""
         state = look(self._account, self.name)
+        refuse_foreign(state)
         if state is None:
             raise StackError(f"there is no stack {self.name}: make it with lookout stack up {option_of(self.name)}")
         try:
@@ -76,15 +77,22 @@ class Stack:
         return self.find()
 
     def down(self) -> bool:
-        """Delete the stack with all that it holds, unasked; False where there was none. Raises ``StackError``."""
+        """Delete the stack with all that it holds, unasked; False where there was none.
+
+        Raises ``StackError`` where it can't be, or something of it stays.
+        """
         removal = Removing(self._account, Names(self.name), sleep=self._sleep).run()
         if removal.failure:
             raise StackError(removal.failure)
+        if removal.left:
+            raise StackError(f"something of {self.name} stays: {'; '.join(one.described() for one in removal.left)}")
         return removal.existed
 
 
 def _not_whole(state: StackState) -> StackError:
     name, status, up = state.name, state.status, f"lookout stack up {option_of(state.name, state.parameters)}"
+    if state.only_planned:
+        return StackError(f"the stack {name} is only planned, and nothing of it is made: make it with {up}")
     if status not in _WHOLE:
         return StackError(f"the stack {name} is not whole ({status}): see lookout stack down")
     if "Bucket" in state.outputs and not state.has_code:

@@ -85,7 +85,8 @@ class Code:
 class StackSettings:
     """What is deployed: the parameters of ``stack.yaml``.
 
-    ``model`` is its name, for people; ``input`` is ``InputFormat.described``. ``expire_days`` are those of uploads,
+    ``model`` is its name, for people; ``input`` is ``InputFormat.described``. ``version`` is that of the Lookout in the
+    function's package, empty where that is not known. ``expire_days`` are those of uploads,
     ``result_days`` those of items; 0 keeps them. With ``role_arn`` no role is made. ``prefix`` is what keys start with
     whose objects start the function.
     """
@@ -99,6 +100,7 @@ class StackSettings:
     confidence: float = 0.25
     iou: float = 0.45
     input: str = ""
+    version: str = ""
     memory_mb: int = 512
     timeout_s: int = 15
     reserved_concurrency: int | None = None
@@ -147,6 +149,7 @@ def parameters(settings: StackSettings) -> list[ParameterTypeDef]:
         "Confidence": settings.confidence,
         "Iou": settings.iou,
         "Input": settings.input,
+        "Version": settings.version,
         "Memory": settings.memory_mb,
         "Timeout": settings.timeout_s,
         "ReservedConcurrency": "" if concurrency is None else concurrency,

@@ -54,3 +54,9 @@ def use_template(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
             monkeypatch.setattr(module, "template_body", lambda: body)
 
     return use
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore waits before it tries again."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -14,19 +13,19 @@ from helpers.stacks import (
     answered,
     before,
     broken,
+    gone,
     interrupt,
     inventory,
     of_stack,
     refused,
     settings,
-    with_attribute,
+    status,
 )
 from lookout.cloud.account import Account, account_of_emulator
 from lookout.cloud.lifecycle.deploying import Deploying
 from lookout.cloud.lifecycle.dialogue import Dialogue
 from lookout.cloud.lifecycle.planning import plan
 from lookout.cloud.lifecycle.removing import Removing
-from lookout.cloud.lifecycle.stack_state import look
 from lookout.cloud.template import Code, Names
 from lookout.errors import (
     CloudError,
@@ -42,16 +41,6 @@ RESOURCES = (
     *("Role", "Function", "Retries", "Permission", "Bucket", "BucketPolicy", "ErrorAlarm"),
 )
 SECOND_PHASE = ("Function", "Permission", "ErrorAlarm", "Bucket")
-
-
-def status(account: Account, name: str) -> str | None:
-    state = look(account, name)
-    return state and state.status
-
-
-def gone(account: Account, name: str) -> bool:
-    removal = Removing(account, Names(name)).run()
-    return removal.is_complete and not removal.unsearched and not of_stack(account, name)
 
 
 @pytest.fixture
@@ -292,17 +281,11 @@ def test_who_finds_a_stack_at_work_waits_and_goes_on_from_there(account: Account
     assert gone(account, "busy")
 
 
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore waits before it tries again."""
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
-
-
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("operation", ["DescribeStacks", "DescribeStackEvents", "DescribeChangeSet"])
 def test_who_is_told_to_slow_down_waits(operation: str, account: Account):
     pauses: list[float] = []
-    throttled = refused(account, operation, "Throttling", "Rate exceeded", skip=1, times=10)
+    throttled = refused(account, operation, "Throttling", "Rate exceeded", skip=1, times=40)
     with throttled:
         Deploying(account, settings("slow", code=Code()), sleep=pauses.append).run(lambda _state: INSTALLED)
     assert max(pauses) >= 2.0
@@ -337,12 +320,31 @@ def test_credentials_that_expire_meanwhile_are_told_of_and_the_same_command_goes
 def test_credentials_that_expire_while_all_calls_are_refused_are_told_of_once(account: Account):
     """The plan can't even be cleared away then: the first error is the one that is told."""
     Deploying(account, settings("tired")).run()
-    expired = refused(account, "*", "ExpiredToken", "expired", skip=2)
+    expired = refused(account, "*", "ExpiredToken", "expired", skip=4)
     with expired, pytest.raises(ExpiredCredentialsError) as caught:
         Deploying(account, settings("tired", memory_mb=1024)).run()
     assert "asking what would change" in str(caught.value)
     Deploying(account, settings("tired", memory_mb=1024)).run()
     assert gone(account, "tired")
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_ten_calls_that_are_throttled_in_a_row_end_nothing(account: Account):
+    """Those that change something, which are made again by botocore alone."""
+    wanted = settings("patient", code=Code())
+    with (
+        refused(account, "CreateStack", "Throttling", "Rate exceeded", times=10),
+        refused(account, "CreateChangeSet", "Throttling", "Rate exceeded", times=10),
+        refused(account, "ExecuteChangeSet", "Throttling", "Rate exceeded", times=10),
+    ):
+        assert Deploying(account, wanted).run(lambda _state: INSTALLED).is_new
+    account.s3.put_object(Bucket="patient-000000000000-us-east-1", Key="1.txt", Body=b"x")
+    with (
+        refused(account, "DeleteObjects", "SlowDown", "Reduce your request rate", times=10),
+        refused(account, "DeleteStack", "Throttling", "Rate exceeded", times=10),
+        refused(account, "GetResources", "ThrottledException", "Rate exceeded", times=10, json=True),
+    ):
+        assert gone(account, "patient")
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -485,98 +487,6 @@ def _variables(account: Account) -> dict[str, str]:
         "AWS_REGION": account.region,
         "AWS_ENDPOINT_URL": account.endpoint,
     }
-
-
-def test_what_stays_is_found_by_its_tag_and_by_what_the_stack_held(account: Account, use_template, monkeypatch):
-    use_template(with_attribute("Table", "DeletionPolicy: Retain"))
-    Deploying(account, settings("keeps")).run()
-    monkeypatch.undo()
-    removal = Removing(account, Names("keeps")).run()
-    assert removal.existed
-    assert not removal.is_complete
-    assert [one.described() for one in removal.left] == ["the table keeps-results: it was the stack's"]
-    again = Removing(account, Names("keeps")).run()  # now there is nothing but the table itself
-    assert not again.existed
-    assert [one.described() for one in again.left] == ["the table keeps-results: it has the stack's tag"]
-    account.dynamodb.delete_table(TableName="keeps-results")
-    assert gone(account, "keeps")
-
-
-def test_a_role_that_stays_is_found_by_its_name_and_tag(account: Account, use_template, monkeypatch):
-    use_template(with_attribute("Role", "DeletionPolicy: Retain"))
-    Deploying(account, settings("roles")).run()
-    monkeypatch.undo()
-    Removing(account, Names("roles")).run()
-    (left,) = Removing(account, Names("roles")).run().left
-    assert (left.resource.kind, left.why) == ("AWS::IAM::Role", "it has the stack's tag")
-    account.iam.delete_role_policy(RoleName=left.resource.name, PolicyName="detect")
-    account.iam.delete_role(RoleName=left.resource.name)
-    assert gone(account, "roles")
-
-
-def test_what_else_has_the_stacks_tag_stays_and_is_told_of(account: Account):
-    Deploying(account, settings("tagged")).run()
-    topic, stack = ("arn:aws:sns:us-east-1:1:alerts", "arn:aws:cloudformation:us-east-1:1:stack/tagged/1")
-    found = [{"ResourceARN": arn, "Tags": []} for arn in (topic, stack)]
-    with answered(account, "GetResources", json.dumps({"ResourceTagMappingList": found})):
-        removal = Removing(account, Names("tagged")).run()
-    assert [one.described() for one in removal.left] == [f"the resource {topic}: it has the stack's tag"]
-    assert not removal.is_complete
-    assert gone(account, "tagged")
-
-
-def test_the_role_of_another_regions_stack_of_that_name_is_none_of_this_ones(account: Account):
-    def found(region: str) -> list[str]:
-        iam, role = account.iam, "abroad-Role-0123456789AB"
-        tags = {"lookout:stack": "abroad", "lookout:region": region}
-        iam.create_role(
-            RoleName=role,
-            AssumeRolePolicyDocument="{}",
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-        )
-        left = Removing(account, Names("abroad")).run().left
-        iam.delete_role(RoleName=role)
-        return [one.resource.name for one in left]
-
-    assert found("eu-central-1") == []
-    assert found(account.region) == ["abroad-Role-0123456789AB"]
-
-
-def test_who_may_not_look_everywhere_is_told_where_nobody_looked(account: Account):
-    with refused(account, "GetQueueUrl", "AccessDenied", "you may not", json=True):
-        Deploying(account, settings("blind")).run()
-    with (
-        refused(account, "GetResources", "AccessDenied", "you may not", json=True),
-        refused(account, "ListRoles", "AccessDenied", "you may not"),
-        refused(account, "DescribeTable", "AccessDeniedException", "not this table", json=True),
-    ):
-        removal = Removing(account, Names("blind")).run()
-    assert removal.is_complete
-    by_table, by_tag, by_role = removal.unsearched
-    assert by_table.startswith("the table blind-results: ")
-    assert "not this table" in by_table
-    assert (by_tag, by_role) == ("by the stack's tag: you may not", "for its role by its name: you may not")
-    assert of_stack(account, "blind") == set()
-    account.queues.create_queue(QueueName="blind-failures")
-    with refused(account, "GetResources", "AccessDenied", "you may not", json=True):
-        (unknown,) = Removing(account, Names("blind")).run().unknown
-    assert "whether it has its tag may not be asked" in unknown.why
-    FREE["queue"](account, "blind-failures")
-
-
-@pytest.mark.usefixtures("no_pauses")
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        ("ThrottlingException", "by the stack's tag: no: .* try again in a minute"),
-        ("ExpiredTokenException", "by the stack's tag: the cred.*again"),
-    ],
-)
-def test_a_search_that_fails_is_no_search_that_found_nothing(code: str, words: str, account: Account):
-    Deploying(account, settings("sought")).run()
-    with refused(account, "GetResources", code, json=True), pytest.raises(CloudError, match=words):
-        Removing(account, Names("sought")).run()
-    assert gone(account, "sought")
 
 
 def test_a_deletion_that_fails_says_why_and_works_once_the_reason_is_gone(account: Account):

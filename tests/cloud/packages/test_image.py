@@ -14,7 +14,7 @@ from helpers.container_tool import FakeTool
 from lookout.cloud.account import Account
 from lookout.cloud.packages import Recipe, choose_kind, find_tool, model_folder, provide
 from lookout.cloud.packages import providing as providing_module
-from lookout.cloud.packages.container_tools import TOOLS, faults
+from lookout.cloud.packages.container_tools import TOOLS
 from lookout.cloud.template import Code
 from lookout.errors import CloudError, PackageError, UsageError
 
@@ -193,30 +193,34 @@ def test_a_python_that_lambda_lacks_is_refused(account: Account, model_folder: P
 def test_a_tool_that_is_installed_but_does_not_answer_is_passed_over(
     tools: FakeTool, repository: Repository, recipe: Recipe, tmp_path: Path, variables: dict[str, str]
 ):
-    assert find_tool().name == "docker"
-    assert choose_kind() == "image"
+    docker, none_before = find_tool()
+    assert (docker.name, none_before) == ("docker", {})
+    assert choose_kind() == ("image", "")
     tools.fail("version")
-    assert (find_tool(), choose_kind()) == (None, "zip")
-    reasons = faults()
-    assert reasons == {
-        "docker": "Error: version went wrong",
-        "podman": "not installed",
-        "finch": "not installed",
-        "buildah": "not installed",
-    }
+    assert find_tool() == (
+        None,
+        {
+            "docker": "Error: version went wrong",
+            "podman": "not installed",
+            "finch": "not installed",
+            "buildah": "not installed",
+        },
+    )
+    why = "docker is here and can't build an image (Error: version went wrong)"
+    assert choose_kind() == ("zip", why)
     with pytest.raises(PackageError) as caught:
         repository.provide(recipe)
-    assert str(caught.value) == (
-        "no container tool can build an image (docker: Error: version went wrong; podman: not installed; "
-        "finch: not installed; buildah: not installed): start one, or take --package zip"
-    )
+    assert str(caught.value) == f"{why}: start or install one, or take --package zip"
     FakeTool(tmp_path / "bin", variables["AWS_ENDPOINT_URL"], "buildah").fail("buildx")  # as docker is on Debian
-    assert find_tool().name == "buildah"
+    buildah, faults = find_tool()
+    assert buildah.name == "buildah"
+    assert faults["docker"] == "Error: buildx went wrong"
 
 
 def test_there_is_no_tool_where_none_is_installed():
-    assert find_tool(lambda name: None) is None
-    assert choose_kind(lambda name: None) == "zip"
+    assert find_tool(lambda name: None)[0] is None
+    why = "no container tool is here: neither docker nor podman, finch or buildah"
+    assert choose_kind(lambda name: None) == ("zip", why)
     assert [tool.name for tool in TOOLS] == ["docker", "podman", "finch", "buildah"]
 
 

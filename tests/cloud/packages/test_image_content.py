@@ -26,7 +26,7 @@ from lookout.cloud.emulator.limits import choose_limiter
 from lookout.cloud.emulator.packages import ISOLATED, Packages
 from lookout.cloud.packages import Recipe, provide, running_recipe
 from lookout.cloud.packages import providing as providing_module
-from lookout.cloud.packages.container_tools import faults, find_tool
+from lookout.cloud.packages.container_tools import find_tool
 from lookout.cloud.packages.image import write_context
 from lookout.cloud.packages.wheels import wanted
 from lookout.core.selection import Selection
@@ -197,8 +197,9 @@ def test_a_tool_builds_and_pushes_an_image_that_detects(
     def only_this(other: str) -> str | None:
         return shutil.which(name) if other == name else None
 
-    if only_this(name) is None or find_tool(only_this) is None:
-        pytest.skip(f"{name} can't build here: {faults(only_this)[name]}")
+    tool, faults = find_tool(only_this)
+    if tool is None:
+        pytest.skip(f"{name} can't build here: {faults[name]}")
     # In the place of AWS's base image one that is empty but for a file; the function is run by this Python.
     (tmp_path / "marker").write_text("base")
     container = buildah("from", "scratch")

@@ -112,6 +112,13 @@ def test_a_wheel_is_fetched_once(index: Wheel, tmp_path: Path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_offline_no_wheel_is_fetched(index: Wheel):
+    with pytest.raises(PackageError, match=r"the function's packages tiny are not in .*wheels.*leave --offline .* out"):
+        obtain([index], "3.13", "arm64", print, offline=True)
+    path, _ = fetch(index)
+    assert obtain([index], "3.13", "arm64", print, offline=True) == [path]
+
+
 def test_a_wheel_that_was_damaged_in_the_cache_is_fetched_again(index: Wheel):
     path, _ = fetch(index)
     whole = path.read_bytes()

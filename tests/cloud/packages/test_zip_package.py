@@ -97,6 +97,7 @@ print(build_zip(running_recipe(model, sys.argv[4]), folder, str).sha256)
 """
 
 
+@pytest.mark.parametrize("engine", ["opencv"], indirect=True)  # no other is put together otherwise
 def test_the_same_recipe_makes_the_same_zip_in_another_place_time_zone_and_umask(
     built: ZipPackage, recipe: Recipe, tmp_path: Path
 ):

@@ -109,7 +109,7 @@ def test_limits_that_may_not_be_read():
     ("package", "expected"),
     [
         (Package(), []),
-        (Package("image"), [("container tool", "failed")]),
+        (Package("image", tool_fault="no tool"), [("container tool", "failed")]),
         (Package("image", "podman"), [("container tool", "ok")]),
         (Package("image", "podman", 10 * GB), [("container tool", "ok"), ("package size", "ok")]),
         (Package("image", "podman", 10 * GB + 1), [("container tool", "ok"), ("package size", "failed")]),

@@ -232,6 +232,7 @@ def test_a_stack_is_described_from_its_answers():
         "CreationTime": NOW,
         "StackStatus": "ROLLBACK_COMPLETE",
         "StackStatusReason": "The following resource(s) failed to create: [Bucket].",
+        "Description": "Lookout: x",
         "Parameters": [{"ParameterKey": "Memory", "ParameterValue": "512"}],
         "Outputs": [{"OutputKey": "Table", "OutputValue": "mine-results"}],
     }
@@ -253,6 +254,22 @@ def test_a_stack_is_described_from_its_answers():
     assert [one.state for one in found.resources] == ["DELETE_FAILED"]
     assert not found.template_is_ours
     assert not is_whole(found)
+
+
+def test_a_stack_that_is_only_planned_is_not_at_work():
+    """Which has neither resources nor a template to ask for."""
+    described = {"StackName": "mine", "CreationTime": NOW, "StackStatus": "REVIEW_IN_PROGRESS"}
+    client = stubbed("cloudformation", ("describe_stacks", {"Stacks": [described]}), ("list_change_sets", {}))
+    found = look_at_stack(account(cloudformation=client), "mine")
+    assert troubles(found) == ("it is only planned, and nothing of it is made: lookout stack up --name mine",)
+    assert not is_whole(found)
+
+
+def test_a_stack_of_somebody_elses_is_not_shown_as_one_of_lookouts():
+    described = {"StackName": "mine", "CreationTime": NOW, "StackStatus": "CREATE_COMPLETE", "Description": "A shop"}
+    client = stubbed("cloudformation", ("describe_stacks", {"Stacks": [described]}))
+    with pytest.raises(StackError, match="there is a stack mine that Lookout did not make"):
+        look_at_stack(account(cloudformation=client), "mine")
 
 
 def report(duration_ms: float = 100.0, billed_ms: float = 100.0, memory_mb: int = 1024) -> Invocation:

@@ -1,7 +1,8 @@
 """What ministack's CloudFormation lacks.
 
-Reserved concurrency of functions; buckets that are deleted from the disk, too; an end of what was cut off; and what a
-change set must know: which resources a condition leaves out, and what makes a bucket anew.
+Reserved concurrency of functions; buckets that have tags, are deleted only when they are empty, and from the disk, too;
+an end of what was cut off; and what a change set must know: which resources a condition leaves out, and what makes a
+bucket anew.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def complete_formation() -> None:
     changesets._resolve_props_for_diff = _with_conditions(changesets._resolve_props_for_diff)
     stacks._property_recreation = _knowing_buckets(stacks._property_recreation)
     _reserve_for_functions()
-    _delete_buckets_for_good()
+    _delete_empty_buckets_for_good()
+    _tag_buckets()
     app._load_persisted_state = _then_end_operations(app._load_persisted_state)
 
 
@@ -54,8 +56,8 @@ def _then_end_operations(load: Callable[[], None]) -> Callable[[], None]:
     return loading
 
 
-def _delete_buckets_for_good() -> None:
-    """A bucket whose folder stays would be there again after a restart."""
+def _delete_empty_buckets_for_good() -> None:
+    """AWS deletes no bucket that holds anything; and one whose folder stays would be there again after a restart."""
     from ministack.services import s3
     from ministack.services.cloudformation import provisioners
 
@@ -63,10 +65,35 @@ def _delete_buckets_for_good() -> None:
     delete_bucket = handlers["delete"]
 
     def delete(bucket: str, properties: Properties) -> None:
+        held = s3._buckets.get(bucket, {}).get("objects")
+        if held or s3._bucket_has_versions(bucket):
+            raise ValueError("The bucket you tried to delete is not empty (Service: S3, Status Code: 409)")
         delete_bucket(bucket, properties)
         s3._delete_persisted_bucket(bucket)
 
     handlers["delete"] = delete
+
+
+def _tag_buckets() -> None:
+    """A bucket has its own tags, the stack's, and those by which AWS tells what CloudFormation made."""
+    from ministack.services import s3
+    from ministack.services.cloudformation import provisioners
+
+    provisioners._STACK_TAG_PROPERTY["AWS::S3::Bucket"] = ("Tags", "list")
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    create_bucket, update_bucket = handlers["create"], handlers["update"]
+
+    def tagged(made: tuple[str, Any], properties: Properties) -> tuple[str, Any]:
+        s3._bucket_tags[made[0]] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+        return made
+
+    def create(logical_id: str, properties: Properties, stack: str) -> tuple[str, Any]:
+        return tagged(create_bucket(logical_id, properties, stack), properties)
+
+    def update(bucket: str, before: Properties, after: Properties, *more: Any) -> tuple[str, Any]:
+        return tagged(update_bucket(bucket, before, after, *more), after)
+
+    handlers |= {"create": create, "update": update}
 
 
 def _reserve_for_functions() -> None:

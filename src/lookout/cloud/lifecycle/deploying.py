@@ -28,12 +28,13 @@ from lookout.cloud.lifecycle.changes import (
 )
 from lookout.cloud.lifecycle.contents import contents, listed
 from lookout.cloud.lifecycle.dialogue import Dialogue, at_rest
-from lookout.cloud.lifecycle.emptying import empty
 from lookout.cloud.lifecycle.following import Follower
 from lookout.cloud.lifecycle.kept_clients import keeping
-from lookout.cloud.lifecycle.presence import Presence, Resource, absent, presence, refuse_taken_names
+from lookout.cloud.lifecycle.names import refuse_taken_names
+from lookout.cloud.lifecycle.presence import Resource, absent
 from lookout.cloud.lifecycle.reasons import after_changing, after_making, explain, hint
 from lookout.cloud.lifecycle.removing import Removing, resources_of
+from lookout.cloud.lifecycle.replacing import delete_replaced, finish_replacements
 from lookout.cloud.lifecycle.stack_state import Before, StackState, before_change, look, refuse_protected
 from lookout.cloud.template import Code, StackSettings, parameters, tags, template_body
 from lookout.errors import CloudError, LookoutError, StackError
@@ -41,7 +42,6 @@ from lookout.errors import CloudError, LookoutError, StackError
 # Builds the function's package and puts it where the stack can take it from.
 Provide = Callable[[StackState], Code]
 
-_BUCKET = "AWS::S3::Bucket"
 _MADE, _CHANGED = "CREATE_COMPLETE", "UPDATE_COMPLETE"
 # What CloudFormation answers who comes second.
 _OVERTAKEN = {"InvalidChangeSetStatus", "ChangeSetNotFound", "AlreadyExistsException"}
@@ -97,6 +97,8 @@ class Deploying:
             state = made = self._make(self._settings)
             if self._settings.code != Code():
                 return Outcome(is_new=True)
+        else:
+            finish_replacements(self._account, state, self._dialogue, self._place)
         wanted = self._settings
         if wanted.code == Code() and provide is not None:
             state = self._with_place_for_package(state)
@@ -253,7 +255,7 @@ class Deploying:
                 self.stage = Stage.CHANGING
                 self._dialogue.say(f"Changing the stack {self._name} {_settings_in_words(wanted, state)}...")
                 self._execute(planned)
-                self._delete_replaced(planned)
+                delete_replaced(self._account, planned, self._dialogue.say)
         return planned.changes
 
     def _execute(self, planned: ChangeSet) -> None:
@@ -292,20 +294,13 @@ class Deploying:
         held = [one.described() for one in contents(self._account, uploads)]
         if held:
             self._dialogue.ask(
-                f"Let images of the stack {self._name}{self._place} expire after {after} days, in place of "
-                f"{before or 'never'}? It holds {listed(held)}."
+                f"Let images of the stack {self._name}{self._place} expire after {_days(after)}, in place of "
+                f"{_days(before) if before else 'never'}? It holds {listed(held)}."
             )
 
-    def _delete_replaced(self, planned: ChangeSet) -> None:
-        """Delete buckets that were replaced: CloudFormation leaves those that hold something, and forgets them."""
-        held = {resource.name for resource in resources_of(self._account, planned.stack_id)}
-        for change in planned.changes:
-            resource = Resource(change.resource, change.kind, change.name)
-            is_left = change.loses and change.kind == _BUCKET and change.name not in held
-            if is_left and presence(self._account, resource) is Presence.HERE:
-                empty(self._account, resource, self._dialogue.say)
-                with aws_errors(f"deleting {resource.described()}"):
-                    self._account.s3.delete_bucket(Bucket=resource.name)
+
+def _days(count: int) -> str:
+    return "a day" if count == 1 else f"{count} days"
 
 
 def _token() -> str:

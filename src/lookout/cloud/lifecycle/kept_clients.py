@@ -1,5 +1,6 @@
-"""An account whose clients are made once, for work of many calls: each new client would open a connection of its own.
+"""An account for work of many calls: its clients are made once, and have patience.
 
+Each new client would open a connection of its own; and who deploys is not to be stopped half-way by AWS's limits.
 Elsewhere whoever takes a client from an account has it alone, and may close it.
 """
 
@@ -12,6 +13,9 @@ from typing import Any, cast
 import boto3
 
 from lookout.cloud.account import Account
+
+# Who is throttled so often in a row has waited for a minute or two: botocore waits twice as long each time, up to 20 s.
+_ATTEMPTS = 14
 
 
 class _Kept:
@@ -35,7 +39,7 @@ class _Kept:
 
 
 def keeping(account: Account) -> Account:
-    """The same account, with clients that are made once."""
+    """The same account, with clients that are made once and have patience."""
     if isinstance(account.session, _Kept):
         return account
-    return replace(account, session=cast(boto3.Session, _Kept(account.session)))
+    return replace(account, session=cast(boto3.Session, _Kept(account.session)), attempts=_ATTEMPTS)

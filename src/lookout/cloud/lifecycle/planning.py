@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lookout.cloud.account import Account
+from lookout.cloud.account import Account, was_denied
 from lookout.cloud.lifecycle.changes import Action, Change, change_set, changed_settings, switches_package
 from lookout.cloud.lifecycle.contents import Contents, contents
 from lookout.cloud.lifecycle.kept_clients import keeping
-from lookout.cloud.lifecycle.presence import Resource, refuse_taken_names
+from lookout.cloud.lifecycle.leftovers import let_go
+from lookout.cloud.lifecycle.names import refuse_taken_names
+from lookout.cloud.lifecycle.presence import Resource
+from lookout.cloud.lifecycle.removing import resources_of
 from lookout.cloud.lifecycle.stack_state import Before, StackState, before_change, look, refuse_foreign
 from lookout.cloud.template import Code, StackSettings
-from lookout.errors import StackError
+from lookout.errors import CloudError, StackError
 
 FIRST = "First, all but the function"
 SECOND = "Then, with the package, the function"
@@ -34,7 +37,7 @@ class Plan:
     """What would be done.
 
     ``settings``: the template's parameters that change, before and after, of a stack that is there. ``losses`` is what
-    the resources hold that would go.
+    the resources hold that would go, those included that an earlier change replaced and did not delete.
     """
 
     phases: tuple[Phase, ...]
@@ -44,7 +47,7 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not any(phase.changes for phase in self.phases)
+        return not self.losses and not any(phase.changes for phase in self.phases)
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -83,9 +86,22 @@ def plan(
     # What is removed before leaves its name free.
     removed = {change.resource for change in changes if change.action is Action.REMOVE}
     made = {change.resource: change.name for change in changes if change.makes and change.resource not in removed}
-    refuse_taken_names(account, settings.names, made)
+    left = _let_go(account, state)
+    refuse_taken_names(account, settings.names, made, freed=left)
     doomed = [Resource(change.resource, change.kind, change.name) for change in changes if change.loses]
-    return Plan(phases, contents(account, doomed), changed_settings(settings, state))
+    return Plan(phases, contents(account, (*doomed, *left)), changed_settings(settings, state))
+
+
+def _let_go(account: Account, state: StackState | None) -> tuple[Resource, ...]:
+    """What earlier changes left, and ``up`` deletes first; nothing where that may not be asked, as ``up`` says."""
+    if state is None or state.only_planned:
+        return ()
+    try:
+        return let_go(account, state, resources_of(account, state.id))
+    except CloudError as error:
+        if not was_denied(error):
+            raise
+        return ()
 
 
 def _refuse_unplannable(state: StackState | None) -> None:

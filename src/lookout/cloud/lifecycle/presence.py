@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors, error_code, was_denied
 from lookout.cloud.template import Names
-from lookout.errors import CloudError, StackError
+from lookout.errors import CloudError
+
+BUCKET = "AWS::S3::Bucket"
 
 
 class Presence(Enum):
@@ -34,12 +36,12 @@ class Resource:
 
     def described(self) -> str:
         """In words, such as ``the table lookout-results``."""
-        return f"the {_NOUNS.get(self.kind, self.kind)} {self.name.rpartition('/')[2] if self.is_queue else self.name}"
+        return f"the {_NOUNS.get(self.kind, self.kind)} {self.called}"
 
     @property
-    def is_queue(self) -> bool:
-        """Whether its name may be a URL."""
-        return self.kind == "AWS::SQS::Queue"
+    def called(self) -> str:
+        """Its name, also of a queue."""
+        return self.name.rpartition("/")[2] if self.kind == "AWS::SQS::Queue" else self.name
 
 
 _NOUNS = {
@@ -95,7 +97,7 @@ def presence(account: Account, resource: Resource) -> Presence:
         except ClientError as error:
             if means_absent(error):
                 return Presence.ABSENT
-            if resource.kind == "AWS::S3::Bucket" and error_code(error) in _ELSEWHERE:
+            if resource.kind == BUCKET and error_code(error) in _ELSEWHERE:
                 return Presence.ELSEWHERE
             raise
 
@@ -116,39 +118,6 @@ def absent(account: Account, resources: Iterable[Resource]) -> list[Resource]:
 def means_absent(error: ClientError) -> bool:
     """Whether a service says that there is nothing of that name."""
     return error_code(error) in _ABSENT
-
-
-def refuse_taken_names(account: Account, names: Names, made: Mapping[str, str] | None = None) -> None:
-    """Raise ``StackError`` where something that is to be made is there, outside of the stack.
-
-    ``made``: what is to be made, and what it is called now where it is there; None for all. CloudFormation would fail
-    as well, but half-way; and the emulator would write over it.
-    """
-    for resource in named_resources(names, account.account_id(), account.region):
-        if made is not None and (resource.id not in made or made[resource.id].endswith(resource.name)):
-            continue
-        try:
-            found = presence(account, resource)
-        except CloudError as error:
-            if was_denied(error):
-                continue  # CloudFormation will say it
-            raise
-        if found is Presence.HERE:
-            raise StackError(
-                f"{resource.described()} is there already, and belongs to no stack {names.stack}: "
-                f"delete it{_how_to_delete(resource)}, or take other names with --name or --group"
-            )
-        if found is Presence.ELSEWHERE:
-            raise StackError(
-                f"the name of {resource.described()} is taken, by another AWS account or in another region, as all of "
-                "AWS shares these names: take another with --name or --group"
-            )
-
-
-def _how_to_delete(resource: Resource) -> str:
-    if resource.kind == "AWS::Logs::LogGroup":  # what a deleted function leaves
-        return f" (aws logs delete-log-group --log-group-name {resource.name})"
-    return ""
 
 
 def _bucket(account: Account, name: str) -> bool:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 CHANGE_SET_PREFIX = "lookout-"
 # How the template's description begins: a stack made before there were tags is known by it.
 _DESCRIPTION = "Lookout:"
-_REVIEWED = "REVIEW_IN_PROGRESS"
+# Of a stack that is nothing but the name of its first change set.
+PLANNED = "REVIEW_IN_PROGRESS"
 
 
 class Before(Enum):
@@ -37,7 +38,7 @@ class Before(Enum):
 
 # All that is not here, and not in progress, is at rest and can be updated.
 _BEFORE = {
-    _REVIEWED: Before.REMOVE,
+    PLANNED: Before.REMOVE,
     "CREATE_FAILED": Before.REMOVE,
     "ROLLBACK_COMPLETE": Before.REMOVE,
     "ROLLBACK_FAILED": Before.REMOVE,
@@ -63,12 +64,12 @@ class StackState:
     @property
     def at_work(self) -> bool:
         """Whether something goes on. A stack that was only planned rests, whatever its status is called."""
-        return self.status.endswith("_IN_PROGRESS") and self.status != _REVIEWED
+        return self.status.endswith("_IN_PROGRESS") and self.status != PLANNED
 
     @property
     def only_planned(self) -> bool:
         """Whether it is nothing but the name under which a first change set was made."""
-        return self.status == _REVIEWED
+        return self.status == PLANNED
 
     @property
     def has_code(self) -> bool:
@@ -85,7 +86,7 @@ def look(account: Account, name_or_id: str) -> StackState | None:
 def describe(client: CloudFormationClient, name_or_id: str) -> StackState | None:
     """As ``look``; raises AWS's own errors."""
     stack = told_of(client, name_or_id)
-    return _read(client, stack) if stack else None
+    return read(client, stack) if stack else None
 
 
 def told_of(client: CloudFormationClient, name_or_id: str) -> StackTypeDef | None:
@@ -98,11 +99,12 @@ def told_of(client: CloudFormationClient, name_or_id: str) -> StackTypeDef | Non
         raise
 
 
-def _read(client: CloudFormationClient, stack: StackTypeDef) -> StackState:
+def read(client: CloudFormationClient, stack: StackTypeDef) -> StackState:
+    """A stack as ``told_of`` tells of it. Raises AWS's own errors."""
     name, status = stack["StackName"], stack["StackStatus"]
     tags = {tag["Key"] for tag in stack.get("Tags", [])}
     is_lookouts = STACK_TAG in tags or stack.get("Description", "").startswith(_DESCRIPTION)
-    if not is_lookouts and status == _REVIEWED:  # it has neither yet
+    if not is_lookouts and status == PLANNED:  # it has neither yet
         is_lookouts = _planned_by_lookout(client, name)
     return StackState(
         name=name,
@@ -118,7 +120,7 @@ def _read(client: CloudFormationClient, stack: StackTypeDef) -> StackState:
 
 def _planned_by_lookout(client: CloudFormationClient, name: str) -> bool:
     """Whether all of a planned stack's change sets are Lookout's, or it has none left."""
-    found = client.list_change_sets(StackName=name)["Summaries"]
+    found = client.list_change_sets(StackName=name).get("Summaries", [])
     return all(change_set["ChangeSetName"].startswith(CHANGE_SET_PREFIX) for change_set in found)
 
 

@@ -6,7 +6,7 @@ podman, finch or buildah. ``provide`` brings either to where CloudFormation find
 
 from __future__ import annotations
 
-from lookout.cloud.packages.container_tools import ContainerTool, find_tool
+from lookout.cloud.packages.container_tools import ContainerTool, describe_faults, find_tool
 from lookout.cloud.packages.providing import Kind, choose_kind, foresee, model_folder, provide
 from lookout.cloud.packages.recipe import ARCHITECTURES, PYTHONS, Recipe, deployable_python, running_recipe
 from lookout.cloud.packages.zip_package import ZipPackage, build_zip, unpacked_size
@@ -21,6 +21,7 @@ __all__ = [
     "build_zip",
     "choose_kind",
     "deployable_python",
+    "describe_faults",
     "find_tool",
     "foresee",
     "model_folder",

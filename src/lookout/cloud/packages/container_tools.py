@@ -73,15 +73,32 @@ TOOLS = (
 )
 
 
-def find_tool(which: Which = shutil.which) -> ContainerTool | None:
-    """The first tool that is installed, and can build; None where none can."""
-    return next((tool for tool in TOOLS if which(tool.name) and fault(tool) is None), None)
+_NOT_INSTALLED = "not installed"
 
 
-def faults(which: Which = shutil.which) -> dict[str, str]:
-    """Why each tool can't build, by its name; those that can are not in it."""
-    found = {tool.name: fault(tool) if which(tool.name) else "not installed" for tool in TOOLS}
-    return {name: reason for name, reason in found.items() if reason is not None}
+def find_tool(which: Which = shutil.which) -> tuple[ContainerTool | None, Mapping[str, str]]:
+    """The first tool that is installed and can build, None where none can; and why those before it can't."""
+    faults: dict[str, str] = {}
+    for tool in TOOLS:
+        reason = fault(tool) if which(tool.name) else _NOT_INSTALLED
+        if reason is None:
+            return tool, faults
+        faults[tool.name] = reason
+    return None, faults
+
+
+def describe_faults(faults: Mapping[str, str]) -> str:
+    """Why there is no tool, in words.
+
+    >>> describe_faults({"docker": "its daemon does not run.", "podman": "not installed"})
+    "docker is here and can't build an image (its daemon does not run)"
+    """
+    broken = [
+        f"{name} is here and can't build an image ({reason.rstrip('. ')})"
+        for name, reason in faults.items()
+        if reason != _NOT_INSTALLED
+    ]
+    return ", and ".join(broken) or "no container tool is here: neither docker nor podman, finch or buildah"
 
 
 def fault(tool: ContainerTool) -> str | None:

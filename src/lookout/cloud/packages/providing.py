@@ -15,7 +15,14 @@ from botocore.exceptions import ClientError
 
 from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.packages import registry
-from lookout.cloud.packages.container_tools import ContainerTool, Which, build_image, faults, find_tool, push_image
+from lookout.cloud.packages.container_tools import (
+    ContainerTool,
+    Which,
+    build_image,
+    describe_faults,
+    find_tool,
+    push_image,
+)
 from lookout.cloud.packages.contents import ZIP_MODEL_FOLDER
 from lookout.cloud.packages.image import IMAGE_MODEL_FOLDER, base_image, image_platform, write_context
 from lookout.cloud.packages.recipe import Recipe, check_deployable, running_recipe
@@ -31,9 +38,10 @@ _MIB = 1 << 20
 _TRANSFER = TransferConfig(max_concurrency=4)
 
 
-def choose_kind(which: Which = shutil.which) -> Kind:
-    """``image`` where a container tool is installed and can build, else ``zip``."""
-    return "image" if find_tool(which) else "zip"
+def choose_kind(which: Which = shutil.which) -> tuple[Kind, str]:
+    """``image`` where a container tool is installed and can build, else ``zip``, and why."""
+    tool, faults = find_tool(which)
+    return ("image", "") if tool else ("zip", describe_faults(faults))
 
 
 def model_folder(kind: Kind) -> str:
@@ -151,10 +159,9 @@ def _workplace() -> Iterator[Path]:
 
 
 def _tool(which: Which) -> ContainerTool:
-    tool = find_tool(which)
+    tool, faults = find_tool(which)
     if tool is None:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in faults(which).items())
-        raise PackageError(f"no container tool can build an image ({reasons}): start one, or take --package zip")
+        raise PackageError(f"{describe_faults(faults)}: start or install one, or take --package zip")
     return tool
 
 

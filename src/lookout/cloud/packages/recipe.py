@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lookout.cloud.packages.contents import lookout_files, model_files
@@ -32,7 +32,8 @@ class Recipe:
     """What a package is made of: an imported model, an engine, and the platform that runs it.
 
     ``base_image`` is what an image is built on, in place of AWS's own for that Python: a copy in a registry of one's
-    own, or one that is named by its digest. Raises ``UsageError``.
+    own, or one that is named by its digest. ``offline``: no wheel is fetched, which changes nothing of the package.
+    Raises ``UsageError``.
     """
 
     model_folder: Path
@@ -40,6 +41,7 @@ class Recipe:
     architecture: str
     python: str = _DEFAULT_PYTHON
     base_image: str = ""
+    offline: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         _check("architecture", self.architecture, ARCHITECTURES)
@@ -81,12 +83,12 @@ def running_architecture() -> str:
     return _MACHINES.get(machine, machine)
 
 
-def running_recipe(model_folder: Path, engine: str) -> Recipe:
+def running_recipe(model_folder: Path, engine: str, *, offline: bool = False) -> Recipe:
     """The recipe for this machine and this Python: what an emulator that runs here can run.
 
     Raises ``UsageError`` where there are no wheels for them.
     """
-    return Recipe(model_folder, engine, running_architecture(), running_python())
+    return Recipe(model_folder, engine, running_architecture(), running_python(), offline=offline)
 
 
 def deployable_python() -> str:

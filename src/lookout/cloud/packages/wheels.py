@@ -85,13 +85,19 @@ def read_lock() -> dict[str, tuple[Wheel, ...]]:
     return {group: tuple(Wheel(*entry) for entry in files.items()) for group, files in document.items()}
 
 
-def obtain(wheels: Sequence[Wheel], python: str, architecture: str, say: Say) -> list[Path]:
-    """The wheels' files, in the order given; those that are not in the cache are fetched.
+def obtain(wheels: Sequence[Wheel], python: str, architecture: str, say: Say, *, offline: bool = False) -> list[Path]:
+    """The wheels' files, in the order given; those that are not in the cache are fetched, unless ``offline``.
 
     Raises ``PackageError`` where one can't be had, or is not what it was.
     """
     folder = cache_folder() / "wheels"
     missing = [wheel for wheel in wheels if not _is_whole(folder / wheel.file, wheel)]
+    if missing and offline:
+        names = ", ".join(wheel.file.partition("-")[0] for wheel in missing)
+        raise PackageError(
+            f"the function's packages {names} are not in {folder}, and nothing may be fetched: leave --offline (and "
+            "LOOKOUT_OFFLINE) out once, and they are kept there"
+        )
     if missing:
         say(f"Fetching {len(missing)} packages for Python {python} on {architecture} ...")
         try:

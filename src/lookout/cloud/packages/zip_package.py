@@ -74,7 +74,7 @@ def code_members(recipe: Recipe, say: Say) -> list[Member]:
     """All files but the model: what is needed of each wheel, and the handler's part of Lookout."""
     members: list[Member] = [FileMember(name, path) for name, path in lookout_files().items()]
     wheels = wanted(recipe.engine, recipe.python, recipe.architecture)
-    for path in obtain(wheels, recipe.python, recipe.architecture, say):
+    for path in obtain(wheels, recipe.python, recipe.architecture, say, offline=recipe.offline):
         with zipfile.ZipFile(path) as archive:
             members += [
                 WheelMember(path, info) for info in archive.infolist() if not info.is_dir() and is_needed(info.filename)

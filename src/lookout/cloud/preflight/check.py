@@ -30,13 +30,15 @@ class Package:
     """What the function will run.
 
     ``kind`` is ``image``, ``zip``, or ``there`` for an image that somebody else has made. ``tool``: the container tool
-    that builds an image, None where none was found. Sizes are in bytes, None where they are not known yet.
+    that builds an image, None where none can, and ``tool_fault`` says why. Sizes are in bytes, None where they are not
+    known yet.
     """
 
     kind: Literal["image", "zip", "there"] = "there"
     tool: str | None = None
     size_bytes: int | None = None
     unpacked_bytes: int | None = None
+    tool_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

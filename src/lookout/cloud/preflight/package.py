@@ -13,7 +13,7 @@ def judge_package(package: Package) -> tuple[Check, ...]:
     """The container tool where one is needed, and the sizes that are known."""
     checks = []
     if package.kind == "image":
-        checks.append(_tool(package.tool))
+        checks.append(_tool(package))
     if package.kind == "zip" and package.unpacked_bytes is not None:
         checks.append(_size("unpacked the zip", package.unpacked_bytes, MOST_BYTES, _SMALLER_ZIP))
     if package.kind != "zip" and package.size_bytes is not None:
@@ -24,11 +24,11 @@ def judge_package(package: Package) -> tuple[Check, ...]:
 _SMALLER_ZIP = "take one engine alone (opencv), or a container image with --package image"
 
 
-def _tool(tool: str | None) -> Check:
-    if tool is None:
-        found = "no container tool is here: neither docker nor podman, finch or buildah"
-        return Check("container tool", "failed", found, "install one, or do without it: --package zip")
-    return Check("container tool", "ok", tool)
+def _tool(package: Package) -> Check:
+    if package.tool is None:
+        remedy = "start or install one, or do without it: --package zip"
+        return Check("container tool", "failed", package.tool_fault, remedy)
+    return Check("container tool", "ok", package.tool)
 
 
 def _size(what: str, size_bytes: int, most_bytes: int, remedy: str) -> Check:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.preflight.check import Check, Denied, Wanted
 from lookout.cloud.preflight.credentials import Caller, judge_caller, judge_expiry, look_at_caller, look_at_region
-from lookout.cloud.preflight.names import judge_names, look_at_names
 from lookout.cloud.preflight.package import judge_package
 from lookout.cloud.preflight.permissions import is_root, judge_permissions, look_at_permissions, steps
 from lookout.cloud.preflight.quotas import Quotas, judge_quotas, look_at_quotas
@@ -21,12 +19,14 @@ def preflight(account: Account, wanted: Wanted, now: datetime | None = None) -> 
     """Look at all that can be known before a stack is made or changed; makes nothing.
 
     On the emulator there are neither keys nor permissions nor quotas to ask about. Without good keys nothing else is
-    asked. Raises ``UnreachableError`` where AWS does not answer, ``CloudError`` where it fails.
+    asked. Whether names are free is looked at where they are taken (``lifecycle/names.py``).
+
+    Raises ``UnreachableError`` where AWS does not answer, ``CloudError`` where it fails.
     """
     with aws_errors(_LOOKING):
         if account.emulated:
             account_id = account.sts.get_caller_identity()["Account"]
-            return (*judge_package(wanted.package), *_resources(account, wanted, account_id))
+            return (*judge_package(wanted.package), *_role(account, wanted, account_id))
         caller, keys = _keys(account, now or datetime.now(UTC))
         if caller is None:
             return keys
@@ -35,7 +35,7 @@ def preflight(account: Account, wanted: Wanted, now: datetime | None = None) -> 
             *_permissions(account, wanted, caller),
             *_quotas(account, wanted),
             *judge_package(wanted.package),
-            *_resources(account, wanted, caller.account_id),
+            *_role(account, wanted, caller.account_id),
         )
 
 
@@ -60,12 +60,12 @@ def _keys(account: Account, now: datetime) -> tuple[Caller | None, tuple[Check, 
     return (None if expiry.state == "failed" else caller), (region, known, expiry)
 
 
-def _resources(account: Account, wanted: Wanted, account_id: str) -> Iterator[Check]:
-    """The role that is given, and the names."""
-    names = wanted.settings.names
-    if role_arn := wanted.settings.role_arn:
-        yield judge_arn(role_arn, account_id) or judge_role(role_arn, look_at_role(account.iam, role_arn))
-    yield from judge_names(names.stack, look_at_names(account, names, account_id))
+def _role(account: Account, wanted: Wanted, account_id: str) -> tuple[Check, ...]:
+    """The role, if one is given."""
+    role_arn = wanted.settings.role_arn
+    if not role_arn:
+        return ()
+    return (judge_arn(role_arn, account_id) or judge_role(role_arn, look_at_role(account.iam, role_arn)),)
 
 
 def _permissions(account: Account, wanted: Wanted, caller: Caller) -> tuple[Check, ...]:

@@ -56,8 +56,7 @@ def look_at_resource(account: Account, summary: StackResourceSummaryTypeDef) -> 
         found = _Found(status, summary.get("ResourceStatusReason") or f"CloudFormation says {status}")
     else:
         found = _look(account, resource) if kind in _ASKED else _Found(status)
-    shown = name.rpartition("/")[2] if resource.is_queue else name  # a queue's is its URL
-    return StackResource(resource.id, kind, shown, found.state, found.trouble, found.messages)
+    return StackResource(resource.id, kind, resource.called, found.state, found.trouble, found.messages)
 
 
 def _look(account: Account, resource: presence.Resource) -> _Found:

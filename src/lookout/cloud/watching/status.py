@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lookout.cloud.account import Account, aws_errors
-from lookout.cloud.lifecycle.stack_state import told_of
+from lookout.cloud.lifecycle.stack_state import PLANNED, read, refuse_foreign, told_of
 from lookout.cloud.template import option_of, template_body
 from lookout.cloud.watching.resources import MISSING, StackResource, look_at_resource
 from lookout.errors import StackError
@@ -46,18 +46,16 @@ class StackStatus:
 
 
 def look_at_stack(account: Account, name: str) -> StackStatus:
-    """How a stack is. Raises ``StackError`` where there is none."""
+    """How a stack is. Raises ``StackError`` where there is none, or one that Lookout did not make."""
     cloudformation = account.cloudformation
     with aws_errors(f"looking at the stack {name}"):
         described = _describe(cloudformation, name)
-        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
-        summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
-        resources = [
-            look_at_resource(account, summary)
-            for summary in summaries
-            if summary["ResourceStatus"] != "DELETE_COMPLETE"
-        ]
-        template = cloudformation.get_template(StackName=name)["TemplateBody"]
+        state = read(cloudformation, described)
+        refuse_foreign(state)
+        # One that is only planned has nothing yet, and no template.
+        resources = [] if state.only_planned else _resources(account, name)
+        body = template_body()
+        template = body if state.only_planned else cloudformation.get_template(StackName=name)["TemplateBody"]
     return StackStatus(
         name=name,
         state=described["StackStatus"],
@@ -67,15 +65,23 @@ def look_at_stack(account: Account, name: str) -> StackStatus:
         parameters={entry["ParameterKey"]: entry["ParameterValue"] for entry in described.get("Parameters", [])},
         outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
         resources=resources,
-        template_is_ours=str(template).strip() == template_body().strip(),
+        template_is_ours=str(template).strip() == body.strip(),
     )
+
+
+def _resources(account: Account, name: str) -> list[StackResource]:
+    pages = account.cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+    return [look_at_resource(account, one) for one in summaries if one["ResourceStatus"] != "DELETE_COMPLETE"]
 
 
 def troubles(status: StackStatus) -> tuple[str, ...]:
     """What is not as it should be, each a sentence that says what to do; none for a stack that is whole."""
     up, down = (f"lookout stack {command} {option_of(status.name, status.parameters)}" for command in ("up", "down"))
     told = []
-    if status.state.endswith("_IN_PROGRESS"):
+    if status.state == PLANNED:
+        told.append(f"it is only planned, and nothing of it is made: {up}")
+    elif status.state.endswith("_IN_PROGRESS"):
         told.append(f"CloudFormation is at work on it ({status.state}): look again when that is done")
     elif status.state.startswith(("ROLLBACK_", "CREATE_FAILED", "DELETE_FAILED")):
         told.append(f"it was not made, or not all deleted ({status.state}): {down}, then {up}")
