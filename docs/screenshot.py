@@ -57,8 +57,10 @@ def report(path: Path) -> None:
         below = desk.locator("section", has_text="What the emulator lacks").last.bounding_box()
         clip = {"x": 120, "y": 0, "width": _WIDE - 240, "height": below["y"] if below else 1500}
         desk.screenshot(path=HERE / "report.jpg", type="jpeg", quality=85, full_page=True, clip=clip)
-        figures = [_pixels(figure.screenshot()) for figure in desk.locator("figure:not(.picture)").all()]
-        _write("report-figures.jpg", _beside(_column(figures[0::2]), _column(figures[1::2])))
+        figures = [_pixels(figure.screenshot()) for figure in desk.locator("figure:has(svg):not(.picture)").all()]
+        two = _beside(_column(figures[0::2]), _column(figures[1::2]))
+        small_wh = (_WIDE, round(two.shape[0] * _WIDE / two.shape[1]))
+        _write("report-figures.jpg", cv2.resize(two, small_wh, interpolation=cv2.INTER_AREA).astype(np.uint8))
         phone = browser.new_page(viewport={"width": _PHONE, "height": 800}, color_scheme="dark")
         phone.goto(path.resolve().as_uri())
         whole = _pixels(phone.screenshot(full_page=True))

@@ -68,9 +68,13 @@ def tune(
 
     is_real = settings["cloud"] == "aws"
     chosen = _memories(memories, is_real=is_real)
-    if is_real and not yes:
-        told = f"Change the memory of the function of the stack {settings['stack']} {len(chosen)} times, and back?"
-        click.confirm(told, abort=True, err=True)
+    if is_real:
+        from lookout.apps.stack_telling import Telling
+
+        question = (
+            f"Give the function of the stack {settings['stack']} {len(chosen)} memories in turn, and its own back?"
+        )
+        Telling(yes=yes).ask(question)
     settings["memory"] = chosen[0]
     subject = measuring.subject(settings, (execution,))
     plan = Sweep(subject, Load(seed=settings["seed"], warm_up=1), chosen, each)

@@ -150,14 +150,14 @@ def _peaks(run: Run) -> Iterator[Peak]:
     servers = [point.peaks_mb["local"] for point in run.points if "local" in point.peaks_mb]
     if servers:
         yield Peak("local: the server's processes", max(servers))
-    used: dict[str, float] = {}
+    used: dict[int, tuple[str, float]] = {}
     for point in run.points:
         for sample in point.samples:
             if told := sample.invocation:
-                name = f"the function at {told.memory_mb} MB"
-                used[name] = max(used.get(name, 0), told.used_mb)
-    for name, peak_mb in used.items():
-        yield Peak(name, peak_mb)
+                name, used_mb = used.get(told.memory_mb, (sample.execution, 0.0))
+                used[told.memory_mb] = (name, max(used_mb, told.used_mb))
+    for memory_mb, (name, peak_mb) in sorted(used.items()):
+        yield Peak(f"{name}: the function at {memory_mb} MB", peak_mb)
 
 
 def _executions(run: Run) -> tuple[str, ...]:
