@@ -83,7 +83,7 @@ def break_even(offloading: Offloading, machine: OwnMachine, *, after_free: bool 
     >>> direct = Offloading(Workload(1, memory_mb=512, duration_ms=370, execution="direct"))
     >>> found = break_even(direct, OwnMachine(dollars_per_hour=0.10, images_per_s=25))
     >>> round(found.images_per_s, 2), round(found.images_per_month)
-    (7.49, 19687270)
+    (7.44, 19564254)
     """
 
     def cost(images: float) -> float:
