@@ -188,6 +188,24 @@ def test_bad_settings_get_one_clear_sentence(
     assert "Traceback" not in answer.stderr
 
 
+def test_a_stack_of_ones_own_is_tuned_on_request_and_gets_its_memory_back(
+    deployed: Deployment, variables: dict[str, str], cfg: Path, pictures: Path, tmp_path: Path
+):
+    asked = (
+        "tune", str(pictures), "--model", str(cfg), "--cloud", "aws", "--memories", "1024,1769", "--each", "2",
+        "--out", str(tmp_path), "--json", *THRESHOLD,
+    )  # fmt: skip
+    answer = run(*asked, **variables)
+    assert (answer.returncode, "say --yes" in answer.stderr) == (2, True)
+    answer = run(*asked, "--yes", **variables)
+    assert answer.returncode == 0, answer.stderr
+    (run_,) = read_runs([tmp_path])
+    used = [{s.invocation.memory_mb for s in point.samples} for point in run_.points]
+    assert used == [{1769}, {1024}]
+    functions = account_of_emulator(variables).functions
+    assert functions.get_function_configuration(FunctionName=deployed.function)["MemorySize"] == 512
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[dict[str, str]]:
     """An environment with a mark that all processes of a comparison carry, and a check that none is left."""
