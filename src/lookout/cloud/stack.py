@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lookout.cloud.account import Account
+from lookout.cloud.account import Account, aws_errors
 from lookout.cloud.lifecycle.deploying import Deploying
 from lookout.cloud.lifecycle.removing import Removing
 from lookout.cloud.lifecycle.stack_state import StackState, look, refuse_foreign
@@ -87,6 +87,18 @@ class Stack:
         if removal.left:
             raise StackError(f"something of {self.name} stays: {'; '.join(one.described() for one in removal.left)}")
         return removal.existed
+
+
+def with_memory(account: Account, deployment: Deployment, memory_mb: int) -> Deployment:
+    """A deployment whose function has another memory, past CloudFormation: to be set back by who asked.
+
+    Its sandboxes are new ones then. Raises ``CloudError`` where that can't be changed.
+    """
+    function = deployment.function
+    with aws_errors(f"giving the function {function} {memory_mb} MB"):
+        account.functions.update_function_configuration(FunctionName=function, MemorySize=memory_mb)
+        account.functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+    return replace(deployment, parameters={**deployment.parameters, "Memory": str(memory_mb)})
 
 
 def _not_whole(state: StackState) -> StackError:

@@ -15,7 +15,7 @@ from lookout.cloud.account import (
     describe_emulator,
 )
 from lookout.cloud.reports import Invocation, wait_for_reports
-from lookout.cloud.stack import EMULATED_IMAGE, Deployment, Stack
+from lookout.cloud.stack import EMULATED_IMAGE, Deployment, Stack, with_memory
 from lookout.cloud.template import Code, Names, StackSettings
 from lookout.errors import UsageError
 from lookout.executions.direct import DirectExecution
@@ -55,18 +55,11 @@ class Cloud:
         Raises ``CloudError`` where that can't be changed.
         """
         if self.settings is None:
-            return self._reconfigured(memory_mb)
+            changed = with_memory(self.account, self.deployment, memory_mb)
+            return dataclasses.replace(self, deployment=changed)
         settings = dataclasses.replace(self.settings, memory_mb=memory_mb)
         deployment = Stack(self.account, settings.names.stack).up(settings)
         return dataclasses.replace(self, deployment=deployment, settings=settings)
-
-    def _reconfigured(self, memory_mb: int) -> Cloud:
-        function, functions = self.deployment.function, self.account.functions
-        with aws_errors(f"giving {function} {memory_mb} MB"):
-            functions.update_function_configuration(FunctionName=function, MemorySize=memory_mb)
-            functions.get_waiter("function_updated_v2").wait(FunctionName=function)
-        parameters = {**self.deployment.parameters, "Memory": str(memory_mb)}
-        return dataclasses.replace(self, deployment=dataclasses.replace(self.deployment, parameters=parameters))
 
     def execution(self, name: str, over: Callable[[str], str] = str) -> Execution:
         """The execution of that name, which offloads to it; ``over`` says where an emulator's address is reached."""
