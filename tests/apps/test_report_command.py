@@ -19,16 +19,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_report_is_made_from_samples_alone_and_is_the_same_each_time(results: Path, tmp_path: Path):
-    texts = []
-    for number in ("1", "2"):
-        out = tmp_path / number
-        answer = run("report", str(results), "--out", str(out), PYTHONHASHSEED=number)
-        assert answer.returncode == 0, answer.stderr
-        texts.append((out / "report.html").read_bytes() + (out / "report.md").read_bytes())
-    assert texts[0] == texts[1]
-    for words in ("is fastest: ", "Predicted", "Published", "direct after the free tier", "emulated"):
-        assert words in texts[0].decode()
+def test_a_report_is_made_from_samples_alone(results: Path, tmp_path: Path):
+    """That it is the same each time, test_offloading.py and rendering/test_page.py show."""
+    answer = run("report", str(results), "--out", str(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    for file in ("report.html", "report.md"):
+        text = (tmp_path / file).read_text("utf-8")
+        for words in ("is fastest: ", "Predicted", "Published", "emulated"):
+            assert words in text
     assert "In-process is fastest" in answer.stdout
 
 
