@@ -46,11 +46,11 @@ EXTREMES = {
     "one rate's cost": {"costs": Costs((), (CostCurve("remote", (1.0,), (0.0,)),), (), "")},
     "no memory is enough": {
         "memory": MemorySweep(
-            "direct", (MemoryPoint(128, None, None, None, None, None, excluded="too little"),), {}, ()
+            "direct", (MemoryPoint(128, 0, None, None, None, None, None, excluded="too little"),), {}, ()
         )
     },
     "one memory": {
-        "memory": MemorySweep("direct", (MemoryPoint(512, 9.0, 9.0, 0.1, None, 1.0),), {"fastest": 512}, ())
+        "memory": MemorySweep("direct", (MemoryPoint(512, 1, 9.0, 9.0, 0.1, None, 1.0),), {"fastest": 512}, ())
     },
     "one network": {
         "network_map": NetworkMap((0.0,), (5.0,), ((Cell(0.0, 5.0, {"local": 3.0}, "local", predicted=False),),))

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lookout.comparison.samples import OFFLOADED
-
-EMULATED = "emulated"
-
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -45,15 +41,6 @@ def execution_of(words: str) -> str:
     """
     begins = re.split("[^a-z-]", words, maxsplit=1)[0]
     return begins if begins in _LOOKS else ""
-
-
-def called(execution: str, *, emulated: bool) -> str:
-    """An execution's name, with what must not be forgotten of it.
-
-    >>> called("remote", emulated=True), called("local", emulated=True)
-    ('remote (emulated)', 'local')
-    """
-    return f"{execution} ({EMULATED})" if emulated and execution in OFFLOADED else execution
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lookout.comparison.findings import Costs, RateCurve
 from lookout.comparison.rendering.plots.axes import finite, set_log
 from lookout.comparison.rendering.plots.canvas import COLOURS, SMALL_PX, Dashes, Layout, legend, line_key
-from lookout.comparison.rendering.wording import called, look
+from lookout.comparison.rendering.wording import look
+from lookout.comparison.samples import called
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

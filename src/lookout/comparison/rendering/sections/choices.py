@@ -13,7 +13,8 @@ from lookout.comparison.rendering.plots.checks import draw_prediction
 from lookout.comparison.rendering.plots.conditions import draw_memory, draw_network_map
 from lookout.comparison.rendering.plots.rates import draw_costs
 from lookout.comparison.rendering.sections.latency import emulates
-from lookout.comparison.rendering.wording import called, execution_of, look
+from lookout.comparison.rendering.wording import execution_of, look
+from lookout.comparison.samples import called
 
 # Of curves, which have many points, so many are told.
 _MOST_RATES = 20
@@ -85,6 +86,7 @@ def memory(findings: Findings) -> Section | None:
     )
     columns = (
         Column("Memory (MB)"),
+        Column("Images"),
         Column("Duration (ms)"),
         Column("p95 (ms)"),
         Column("US dollars for 1,000"),
@@ -111,6 +113,7 @@ def _memory_row(point: MemoryPoint, cost: str, goals: tuple[str, ...]) -> tuple[
     remark = point.excluded or (f"recommended: {listed(goals)}" if goals else "")
     return (
         f"{point.memory_mb:,}",
+        f"{point.n:,}",
         number(point.duration_ms),
         number(point.p95_ms),
         cost,
