@@ -31,7 +31,7 @@ def test_a_report_is_made_from_samples_alone_and_is_the_same_each_time(results: 
         assert answer.returncode == 0, answer.stderr
         texts.append((out / "report.html").read_bytes() + (out / "report.md").read_bytes())
     assert texts[0] == texts[1]
-    for words in ("is fastest: ", "Predicted", "Published", "direct after the free tier", "emulated"):
+    for words in ("is fastest: ", "Predicted", "Published", "direct (emulated) after the free tier", "emulated"):
         assert words in texts[0].decode()
     assert "In-process is fastest" in answer.stdout
 

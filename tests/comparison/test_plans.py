@@ -115,7 +115,7 @@ def test_a_rate_above_one_that_breaks_the_bound_keeps_nothing():
 def test_what_a_whole_report_measures_at_rates_is_no_search():
     bench = Bench()
     Full(subject("local"), LOAD, None, cores=2)(bench)
-    points = [bench(condition) for condition in bench.asked]
+    points = [Bench()(condition) for condition in bench.asked]
     assert server_result(points, "local", 60) is None
 
 

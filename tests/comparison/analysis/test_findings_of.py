@@ -39,9 +39,9 @@ def small(*executions: str, emulated: bool = True) -> Run:
 
 def test_the_fastest_is_named_with_its_interval_and_how_sure_that_is(found: Findings):
     first, second = found.answer[:2]
-    assert first == "In-process is fastest: 40.4 ms an image, against 42.9 of local."
+    assert first == "In-process is fastest: 40.5 ms an image, against 43.0 of local."
     assert second.startswith(
-        "That is one image at a time, over loopback; the means of in-process and local are 40.4 ms ("
+        "That is one image at a time, over loopback; the means of in-process and local are 40.5 ms ("
     )
     assert "and the difference is 2.5 ms an image (" in second
     assert "95 % interval, 12 images" in second

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lookout.comparison.samples import called
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -41,6 +43,16 @@ def execution_of(words: str) -> str:
     """
     begins = re.split("[^a-z-]", words, maxsplit=1)[0]
     return begins if begins in _LOOKS else ""
+
+
+def marked(words: str, *, emulated: bool) -> str:
+    """Words with what must not be forgotten of the execution that they begin with.
+
+    >>> marked("remote after the free tier", emulated=True), marked("a machine", emulated=True)
+    ('remote (emulated) after the free tier', 'a machine')
+    """
+    execution = execution_of(words)
+    return f"{called(execution, emulated=emulated)}{words.removeprefix(execution)}"
 
 
 def printable(text: str) -> str:
