@@ -12,7 +12,6 @@ from lookout.comparison.break_even import (
     BreakEven,
     Offloading,
     break_even,
-    cost_per_thousand,
     describe,
     rates_to_draw,
 )
@@ -107,11 +106,10 @@ def test_at_no_rate_is_the_other_cheaper(
 def test_the_curves_meet_where_it_turns():
     machine = OwnMachine(0.10, 25)
     rate = break_even(DIRECT, machine).images_per_s
-    below, at, above = cost_per_thousand(DIRECT, machine, [rate / 2, rate, rate * 2])
-    assert below.offloaded < below.own_machine
-    assert at.offloaded == pytest.approx(at.own_machine)
-    assert above.offloaded > above.own_machine
-    assert all(point.offloaded_after_free <= point.offloaded for point in (below, at, above))
+    assert DIRECT.per_thousand(rate / 2) < machine.per_thousand(rate / 2)
+    assert DIRECT.per_thousand(rate) == pytest.approx(machine.per_thousand(rate))
+    assert DIRECT.per_thousand(rate * 2) > machine.per_thousand(rate * 2)
+    assert all(DIRECT.per_thousand(at, after_free=True) <= DIRECT.per_thousand(at) for at in (rate / 2, rate, rate * 2))
 
 
 def test_rates_to_draw_hold_their_ends_and_both_sides_of_each_step():

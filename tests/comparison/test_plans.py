@@ -10,7 +10,7 @@ from lookout.comparison.bench import Subject
 from lookout.comparison.conditions import Condition
 from lookout.comparison.load import Load
 from lookout.comparison.network import Network
-from lookout.comparison.plans import Both, Full, Server, Single, Sweep, throughput_of
+from lookout.comparison.plans import Both, Full, Server, Single, Sweep, server_result, throughput_of
 from lookout.comparison.results import Point
 
 LOAD = Load(warm_up=2)
@@ -63,7 +63,7 @@ def test_a_whole_report_measures_its_table_first_and_then_all_else():
         256, 1024, 1769, 3008,
     ]  # fmt: skip
     assert {condition.executions for condition in bench.of("offline")} == {("local",), ("remote",), ("direct",)}
-    rates = [condition.load.rate_per_s for condition in bench.of("server") if condition.executions == ("local",)]
+    rates = [condition.load.rate_per_s for condition in bench.of("open-loop") if condition.executions == ("local",)]
     capacity = throughput_of(Bench()(bench.of("offline")[0]), "local")
     assert rates == pytest.approx([share * capacity for share in (0.25, 0.5, 0.75, 0.9, 1.1)], rel=0.05)
     assert {condition.executions for condition in bench.of("burst")} == {("remote",), ("direct",)}
@@ -96,6 +96,27 @@ def test_the_server_scenario_is_searched_up_to_where_its_bound_breaks():
     assert {condition.executions for condition in bench.asked} == {("local",)}
     assert rates[:4] == [4, 8, 16, 32]
     assert 25 < max(rate for rate in rates if rate <= 30) <= 30
+
+
+def test_a_search_comes_at_a_rate_whatever_else_is_asked_for():
+    bench = Bench()
+    Server(subject("local"), Load(burst=4, idle_s=9), None, bound_ms=60)(bench)
+    assert {(condition.load.burst, condition.load.scenario) for condition in bench.asked} == {(None, "open-loop")}
+
+
+def test_a_rate_above_one_that_breaks_the_bound_keeps_nothing():
+    """By luck a higher rate may look better than a lower one."""
+    bench = Bench(lambda condition: 500.0 if condition.load.rate_per_s == 20 else 0.0)
+    points = [bench(Condition("server", ("local",), Load(rate_per_s=rate), None, None, 500)) for rate in (10, 20, 40)]
+    found = server_result(points, "local", 60)
+    assert (found.rate_per_s, found.broken_per_s) == (10, 20)
+
+
+def test_what_a_whole_report_measures_at_rates_is_no_search():
+    bench = Bench()
+    Full(subject("local"), LOAD, None, cores=2)(bench)
+    points = [Bench()(condition) for condition in bench.asked]
+    assert server_result(points, "local", 60) is None
 
 
 def test_one_plan_may_follow_another():

@@ -16,7 +16,7 @@ from lookout.comparison.held_out import HeldOut, held_out, held_out_ends
 from lookout.comparison.network import Network
 from lookout.comparison.prediction import Condition, Observation, fit, predict
 from lookout.comparison.queueing import Station, wait
-from lookout.comparison.winners import turning_mbit_s, turning_rtt_ms, winner_map
+from lookout.comparison.winners import turning_mbit_s, winner_map
 from lookout.executions.pace import Pace
 
 EXECUTIONS = ("in-process", "local", "remote", "direct")
@@ -267,17 +267,13 @@ def test_where_it_turns_both_take_as_long():
     # A function of much memory, whose compute is short, against a server that is slow: by bytes direct loses.
     slow = replace(MODELS["local"], compute=replace(MODELS["local"].compute, cpu_ms=250))
     at = Condition("local", Network("", 20, 20, 20), 1769, None, 150_000)
-    rtt_ms, mbit_s = turning_rtt_ms(slow, MODELS["remote"], at), turning_mbit_s(slow, MODELS["direct"], at)
-    for model, other, network in (
-        (slow, MODELS["remote"], Network("", rtt_ms, 20, 20)),
-        (slow, MODELS["direct"], Network("", 20, mbit_s, mbit_s)),
-    ):
-        one, two = (
-            predict(each, replace(at, execution=each.execution, network=network, memory_mb=memory)).latency_ms
-            for each, memory in ((model, None), (other, 1769))
-        )
-        assert one == pytest.approx(two)
-    assert turning_rtt_ms(slow, slow, at) is None
-    assert turning_rtt_ms(MODELS["local"], MODELS["remote"], at) is None  # faster from the start, and ever more so
+    mbit_s = turning_mbit_s(slow, MODELS["direct"], at)
+    network = Network("", 20, mbit_s, mbit_s)
+    one, two = (
+        predict(each, replace(at, execution=each.execution, network=network, memory_mb=memory)).latency_ms
+        for each, memory in ((slow, None), (MODELS["direct"], 1769))
+    )
+    assert one == pytest.approx(two)
+    assert turning_mbit_s(slow, slow, at) is None
     with pytest.raises(ValueError, match="loopback"):
         turning_mbit_s(slow, slow, replace(at, network=None))

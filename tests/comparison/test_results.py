@@ -10,7 +10,7 @@ from lookout.cloud.reports import Invocation, Work
 from lookout.comparison.conditions import Condition
 from lookout.comparison.load import Load
 from lookout.comparison.network import Network
-from lookout.comparison.results import AveragePrecision, Picture, Point, ResultsLog, Run, read_runs
+from lookout.comparison.results import AveragePrecision, Picture, Point, ResultsLog, Run, check_folder, read_runs
 from lookout.comparison.samples import Sample
 from lookout.core.detections import Box, Detection
 from lookout.errors import ImageError, UsageError
@@ -128,6 +128,21 @@ def test_a_file_that_can_not_be_written_is_told(tmp_path: Path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(UsageError, match="name another folder with --out"):
         ResultsLog(tmp_path / "out" / "samples.jsonl", {}, 0.0)
+
+
+@pytest.mark.parametrize("held", ["{torn\n{}\n", '{"kind": "run", "format": 2, "run": "x"}\n'])
+def test_what_new_samples_can_not_stand_behind_is_told_before_they_are_taken(tmp_path: Path, held: str):
+    (tmp_path / "samples.jsonl").write_text(held)
+    with pytest.raises(UsageError, match=r"is damaged in line 1|another version"):
+        check_folder(tmp_path)
+
+
+def test_a_folder_that_can_not_be_made_is_told_before_anything_is_measured(tmp_path: Path):
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(UsageError, match="name another folder with --out"):
+        check_folder(tmp_path / "file" / "out")
+    check_folder(tmp_path / "new" / "out")
+    assert not (tmp_path / "new").exists()
 
 
 def test_every_sample_is_raw_and_there_before_the_file_is_closed(tmp_path: Path):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Number(min=0, min_open=True),
     metavar="R",
     help="In place of it, R images a second on average, whatever became of those before.",
 )
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--idle",
-    type=click.FloatRange(0, 3600),
+    type=options.Number(0, 3600),
     default=0.0,
     show_default=True,
     metavar="SECONDS",
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--p99",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Number(min=0, min_open=True),
     metavar="MS",
     help="Search the highest rate of each execution whose 99th percentile keeps this, after the rest.",
 )
@@ -112,6 +112,8 @@ def compare(
     network = read_network(settings["network"]) if settings["network"] else None
     if network and settings["cloud"] == "aws":
         raise UsageError("--network: AWS is reached over the network that there is; leave one of the two out")
+    if network and executions == ("in-process",):
+        raise UsageError("--network: in-process needs no network; leave it out, or name another execution")
     load = _load(settings)
     subject = measuring.subject(settings, executions)
     plan: Callable[[Measure], object] = Single(subject, load, network)
@@ -167,6 +169,8 @@ def _load(settings: Mapping[str, Any]) -> Load:
         raise UsageError(
             f"{' and '.join(given)}: images come at a rate, so many at a time, or in bursts; give one of them"
         )
+    if settings["idle"] and settings["burst"] is None:
+        raise UsageError("--idle is the time between bursts: give --burst N too, or leave it out")
     if settings["burst"] is not None:  # after idleness nothing is warm
         return Load(seed=settings["seed"], burst=settings["burst"], idle_s=settings["idle"])
     return Load(settings["concurrency"], settings["rate"], settings["seed"], warm_up=settings["warm_up"])

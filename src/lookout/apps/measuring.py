@@ -82,12 +82,13 @@ def measure(
     as_json: bool,
 ) -> None:
     """Measure, print what came of it, write the report, and end with its status."""
+    from lookout.comparison.analysis import Settings
     from lookout.comparison.compare import Comparison
     from lookout.comparison.results import SAMPLES_FILE, read_runs
     from lookout.images import find
 
-    names = ("machine_cost", "deadline", "prices_file", "latencies", "p99")
-    chosen = reporting.read_settings(*(settings.get(name) for name in names))
+    names = ("machine_cost", "deadline", "prices_file", "latencies")
+    chosen = Settings(**reporting.given(*(settings[name] for name in names)), p99_ms=settings.get("p99"))
     truth = _annotations(settings.get("annotations"))
     comparison = Comparison(tuple(find(images)), subject, plan, truth, chosen.to_json())
     folder = folder or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")

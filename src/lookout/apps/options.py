@@ -20,20 +20,18 @@ from lookout.models.onnx_heads import ONNX_FAMILIES
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Unit(click.FloatRange):
-    """A number from 0 to 1; click's own range lets "nan" through."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 1)
+class Number(click.FloatRange):
+    """A number within a range; click's own lets "nan" through, and "inf" where there is no upper bound."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A finite number."""
         number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value} is not in the range 0<=x<=1.", param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
         return number
 
 
-_UNIT = _Unit()
+_UNIT = Number(0, 1)
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

@@ -33,7 +33,7 @@ def report(
 
     SAMPLES are files that lookout compare or tune wrote (samples.jsonl), or the folders that they are in. Runs of
     different machines, networks or models stand one below the other, and are never pooled. Without options it is
-    byte for byte the report that the comparison made; with them it has other prices or assumptions.
+    byte for byte the report that the comparison made; what they name takes the place of what it was made with.
 
     \b
     Example: lookout report lookout-results/20261125T101500
@@ -42,8 +42,7 @@ def report(
     from lookout.comparison.results import read_runs
 
     beside = samples[0] if samples[0].is_dir() else samples[0].parent
-    given = any(value is not None for value in (machine_cost, deadline, prices_file, latencies))
-    chosen = reporting.read_settings(machine_cost, deadline, prices_file, latencies) if given else None
+    chosen = reporting.given(machine_cost, deadline, prices_file, latencies)
     found = reporting.findings_of_runs(read_runs(samples), chosen)
     written = reporting.write(found, beside, out or beside)
     if as_json:

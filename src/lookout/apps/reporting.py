@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ from lookout.apps import options
 from lookout.errors import UsageError
 
 if TYPE_CHECKING:
-    from lookout.comparison.analysis import Settings
     from lookout.comparison.findings import Findings
     from lookout.comparison.results import Run
     from lookout.comparison.statistics import Interval
@@ -25,13 +24,13 @@ WITHOUT_PLOTS = "Install the extra report (pip install 'lookout-vision[report]')
 settings = options.together(
     click.option(
         "--machine-cost",
-        type=click.FloatRange(min=0),
+        type=options.Number(min=0),
         metavar="DOLLARS",
         help="What an hour of a machine of your own costs.  [default: 0.10, as an assumption]",
     ),
     click.option(
         "--deadline",
-        type=click.FloatRange(min=0, min_open=True),
+        type=options.Number(min=0, min_open=True),
         metavar="MS",
         help="What the function's p95 must keep, for the memory that is recommended.",
     ),
@@ -45,37 +44,42 @@ settings = options.together(
 )
 
 
-def read_settings(
-    machine_cost: float | None,
-    deadline: float | None,
-    prices_file: Path | None,
-    latencies: str | None,
-    p99: float | None = None,
-) -> Settings:
-    """What a report is made with, from the options. Raises ``UsageError``."""
+def given(
+    machine_cost: float | None, deadline: float | None, prices_file: Path | None, latencies: str | None
+) -> dict[str, Any]:
+    """Those of the ``Settings`` that the options name. Raises ``UsageError``."""
     from lookout.apps.money import load_document, load_prices
-    from lookout.comparison.analysis import Settings
-    from lookout.comparison.service_latencies import NOTHING, PUBLISHED, read_service_latencies
+    from lookout.comparison.service_latencies import NOTHING, read_service_latencies
 
-    known = PUBLISHED
+    chosen: dict[str, Any] = {}
+    if machine_cost is not None:
+        chosen |= {"dollars_per_hour": machine_cost, "assumed_price": False}
+    if deadline is not None:
+        chosen["deadline_ms"] = deadline
+    if prices_file is not None:
+        chosen["prices"] = load_prices(prices_file)
     if latencies == "none":
-        known = NOTHING
+        chosen["latencies"] = NOTHING
     elif latencies is not None:
-        known = read_service_latencies(load_document(Path(latencies)), latencies)
-    chosen = Settings(load_prices(prices_file), known, deadline_ms=deadline, p99_ms=p99)
-    if machine_cost is None:
-        return chosen
-    return dataclasses.replace(chosen, dollars_per_hour=machine_cost, assumed_price=False)
+        chosen["latencies"] = read_service_latencies(load_document(Path(latencies)), latencies)
+    return chosen
 
 
-def findings_of_runs(runs: Sequence[Run], chosen: Settings | None = None) -> list[Findings]:
-    """What there is to say of some runs; those without a sample are left out. Raises ``UsageError`` without any."""
-    from lookout.comparison.analysis import findings_of
+def findings_of_runs(runs: Sequence[Run], chosen: Mapping[str, Any] | None = None) -> list[Findings]:
+    """What there is to say of some runs; those without a sample are left out. Raises ``UsageError`` without any.
+
+    ``chosen`` takes the place of what a run was measured with, which holds for all else.
+    """
+    from lookout.comparison.analysis import Settings, findings_of
 
     measured = [run for run in runs if run.points and run.points[0].samples]
     if not measured:
         raise UsageError("no sample was taken: measure with lookout compare first")
-    return [findings_of(run, chosen) for run in measured]
+    with_what = [Settings.from_json(run.description.get("asked", {})) for run in measured]
+    return [
+        findings_of(run, dataclasses.replace(settings, **(chosen or {})))
+        for run, settings in zip(measured, with_what, strict=True)
+    ]
 
 
 def write(found: Sequence[Findings], samples_folder: Path, folder: Path) -> list[Path]:
@@ -97,6 +101,8 @@ def write(found: Sequence[Findings], samples_folder: Path, folder: Path) -> list
 def document(found: Findings) -> dict[str, Any]:
     """The answer, for programs."""
     return {
+        "emulated": found.run.emulated,
+        "complete": found.run.is_complete,
         "answer": list(found.answer),
         "added": list(found.added),
         "caveats": list(found.caveats),

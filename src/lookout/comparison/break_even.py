@@ -112,29 +112,6 @@ def break_even(offloading: Offloading, machine: OwnMachine, *, after_free: bool 
     return BreakEven(turn / SECONDS_A_MONTH, max(turn, _images_for(settled * dollars, cost, bends)) / SECONDS_A_MONTH)
 
 
-@dataclass(frozen=True, slots=True)
-class CostPoint:
-    """What 1,000 images cost at one rate, in dollars."""
-
-    images_per_s: float
-    offloaded: float
-    offloaded_after_free: float
-    own_machine: float
-
-
-def cost_per_thousand(offloading: Offloading, machine: OwnMachine, rates: Sequence[float]) -> tuple[CostPoint, ...]:
-    """The curves of cost against rate. Raises ``UsageError`` for a rate of nothing."""
-    return tuple(
-        CostPoint(
-            rate,
-            offloading.per_thousand(rate),
-            offloading.per_thousand(rate, after_free=True),
-            machine.per_thousand(rate),
-        )
-        for rate in rates
-    )
-
-
 def rates_to_draw(lowest: float, highest: float, machine: OwnMachine, points: int = 200) -> tuple[float, ...]:
     """Rates for the curves, even on a logarithmic axis, and both sides of each step where one more machine is needed.
 

@@ -23,6 +23,7 @@ from lookout.comparison.results import (
     Point,
     ResultsLog,
     Run,
+    check_folder,
     read_runs,
     with_invocation,
 )
@@ -59,6 +60,7 @@ def compare(comparison: Comparison, folder: Path, notify: Notify) -> Run:
     something could not be started, or stopped answering; what was measured by then is in the file.
     """
     samples_path = folder / SAMPLES_FILE
+    check_folder(folder)
     with Bench(comparison.subject, notify) as bench:
         cloud, started = bench.cloud, time.time()
         environment = {

@@ -77,7 +77,10 @@ class StageBar:
 
 @dataclass(frozen=True, slots=True)
 class RatePoint:
-    """Latencies at a rate of an open loop. ``failed`` of ``n`` were not answered."""
+    """Latencies at a rate of an open loop. ``failed`` of ``n`` were not answered.
+
+    ``p99_ms`` is not a number where too few were measured for one.
+    """
 
     rate_per_s: float
     p50_ms: float
@@ -140,9 +143,10 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPoint:
-    """The function at a memory. ``excluded``: why it is no candidate, such as that it ran out of memory."""
+    """The function at a memory, by ``n`` images. ``excluded``: why it is no candidate, such as that all failed."""
 
     memory_mb: int
+    n: int
     duration_ms: float | None
     p95_ms: float | None
     dollars_per_thousand: float | None

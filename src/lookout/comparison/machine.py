@@ -91,11 +91,26 @@ def _memory_mb() -> int | None:
 
 def _commit() -> str | None:
     """The commit that Lookout runs from; None where it was installed, and its version says it."""
-    head = Path(lookout.__file__).parents[2] / ".git" / "HEAD"
+    return commit_of(Path(lookout.__file__).parents[2])
+
+
+def commit_of(checkout: Path) -> str | None:
+    """The commit that a folder has checked out, by git's files: a worktree's are elsewhere, old references packed."""
+    git = checkout / ".git"
     try:
-        told = head.read_text("utf-8").strip()
+        if git.is_file():
+            git = (checkout / git.read_text("utf-8").removeprefix("gitdir:").strip()).resolve()
+        told = (git / "HEAD").read_text("utf-8").strip()
         name = told.removeprefix("ref: ")
-        return told if name == told else (head.parent / name).read_text("utf-8").strip()
+        if name == told:
+            return told
+        shared = git / "commondir"
+        common = git / shared.read_text("utf-8").strip() if shared.is_file() else git
+        loose, packed = common / name, common / "packed-refs"
+        if loose.is_file():
+            return loose.read_text("utf-8").strip()
+        lines = (line.partition(" ") for line in packed.read_text("utf-8").splitlines())
+        return next((commit for commit, _, reference in lines if reference == name), None)
     except OSError:
         return None
 

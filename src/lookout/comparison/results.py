@@ -25,8 +25,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -167,6 +168,22 @@ class ResultsLog:
         self._file.close()
 
 
+def check_folder(folder: Path) -> None:
+    """Before anything is measured: whether a run can be kept in a folder, behind those that are there.
+
+    Raises ``UsageError`` where the folder can't be written, or holds samples that can't be read together with new ones.
+    """
+    file = folder / SAMPLES_FILE
+    try:
+        if file.exists():
+            _Reading(file).runs()
+        nearest = next(place for place in (file, *file.parents) if place.exists())
+    except OSError as error:
+        raise UsageError(f"{file} can't be written ({error.strerror}): name another folder with --out") from error
+    if not os.access(nearest, os.W_OK) or not (nearest == file or nearest.is_dir()):
+        raise UsageError(f"{file} can't be written: name another folder with --out")
+
+
 def read_runs(paths: Iterable[Path]) -> tuple[Run, ...]:
     """The runs in some files, in their order; one that several files hold is there once.
 
@@ -200,25 +217,14 @@ class _Reading:
         except OSError as error:
             raise UsageError(f"{self._path} can't be read: {error.strerror}") from error
         for number, line in enumerate(lines, 1):
-            # A line is torn where its run was killed: at the end, or before another run's first line.
-            following = next(filter(None, lines[number:]), _RUN_BEGINS)
-            document = self._document(line, number, may_be_torn=following.startswith(_RUN_BEGINS))
+            if not line.strip():
+                continue
+            document = _object(line)
             if document is not None:
                 self._take(document, number)
+            elif not _may_be_torn(lines[number:]):
+                raise self._damaged(number)
         return [self._run(document) for document in self._runs.values()]
-
-    def _document(self, line: bytes, number: int, *, may_be_torn: bool) -> dict[str, Any] | None:
-        if not line.strip():
-            return None
-        try:
-            document = json.loads(line)
-            if not isinstance(document, dict):
-                raise ValueError("no object")
-        except ValueError as error:
-            if may_be_torn:
-                return None
-            raise self._damaged(number) from error
-        return document
 
     def _take(self, document: dict[str, Any], number: int) -> None:
         try:
@@ -270,6 +276,19 @@ class _Reading:
         samples = tuple(with_invocation(sample, invocations) for sample in self._samples.get(point, []))
         peaks_mb = {e["execution"]: e["peak_mb"] for e in self._more.get(point, []) if e["kind"] == "peak"}
         return Point(point, Condition.from_json(document), samples, peaks_mb)
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _may_be_torn(following: Sequence[bytes]) -> bool:
+    """Whether a line before these is where its run was killed: at the end, or before another run's first line."""
+    return next(filter(None, following), _RUN_BEGINS).startswith(_RUN_BEGINS)
 
 
 def with_invocation(sample: Sample, invocations: Mapping[str, Invocation]) -> Sample:

@@ -14,6 +14,16 @@ from lookout.executions.protocol import Answer
 
 # The executions whose images a function works on, which reports of each.
 OFFLOADED = ("remote", "direct")
+EMULATED = "emulated"
+
+
+def called(execution: str, *, emulated: bool) -> str:
+    """An execution's name, with what must not be forgotten of it.
+
+    >>> called("remote", emulated=True), called("local", emulated=True)
+    ('remote (emulated)', 'local')
+    """
+    return f"{execution} ({EMULATED})" if emulated and execution in OFFLOADED else execution
 
 
 @dataclass(frozen=True, slots=True)

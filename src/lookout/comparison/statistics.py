@@ -20,6 +20,8 @@ Values = npt.NDArray[np.float64]
 Statistic = Callable[[Values], Values]
 
 CONFIDENCE = 0.95
+# A p99 of fewer values is about the largest of them.
+ENOUGH_FOR_P99 = 100
 _DRAWS = 2000
 _SEED = 20261125
 # So many values are drawn at a time: 64 MB.

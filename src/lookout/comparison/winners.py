@@ -36,12 +36,6 @@ class Cell:
         """The fastest; of equals the first that was asked for."""
         return min(self.latency_ms, key=self.latency_ms.__getitem__)
 
-    @property
-    def margin_percent(self) -> float:
-        """By how much the next is slower, in percent of the winner's; infinite where there is no other."""
-        others = [latency for execution, latency in self.latency_ms.items() if execution != self.winner]
-        return 100 * (min(others) / self.latency_ms[self.winner] - 1) if others else math.inf
-
     def sure(self, error_percent: float) -> bool:
         """Whether the winner would be the same if predictions were so far off, for and against it."""
         if len(self.measured) == len(self.latency_ms):
@@ -93,16 +87,6 @@ def winner_map(
     return tuple(tuple(cell(rtt_ms, rate) for rtt_ms in rtts_ms) for rate in mbit_s)
 
 
-def turning_rtt_ms(one: LatencyModel, other: LatencyModel, at: Condition) -> float | None:
-    """The round trip at which both take as long, the rest of the condition ``at`` as it is; None where there is none.
-
-    ``at`` names any execution and its function's memory; it needs a network, of which the round trip is passed over.
-    """
-    slope = one.round_trips - other.round_trips
-    at_none = [_latency_ms(model, at, rtt_ms=0) for model in (one, other)]
-    return _turning(at_none[0] - at_none[1], slope)
-
-
 def turning_mbit_s(one: LatencyModel, other: LatencyModel, at: Condition) -> float | None:
     """The bandwidth up at which both take as long, down at the same ratio to it; None where there is none."""
     if at.network is None:
@@ -115,15 +99,10 @@ def turning_mbit_s(one: LatencyModel, other: LatencyModel, at: Condition) -> flo
     return at.network.up_mbit_s / inverse if inverse else None
 
 
-def _latency_ms(model: LatencyModel, at: Condition, rtt_ms: float | None = None, faster: float = 1.0) -> float:
+def _latency_ms(model: LatencyModel, at: Condition, faster: float = 1.0) -> float:
     if at.network is None:
-        raise ValueError("where a network turns the answer is told of a network, and not of loopback")
-    network = Network(
-        "",
-        at.network.rtt_ms if rtt_ms is None else rtt_ms,
-        at.network.up_mbit_s * faster,
-        at.network.down_mbit_s * faster,
-    )
+        raise ValueError("loopback has no bandwidth that could be another")
+    network = Network("", at.network.rtt_ms, at.network.up_mbit_s * faster, at.network.down_mbit_s * faster)
     memory = at.memory_mb if model.compute.memories_mb else None
     return predict(model, Condition(model.execution, network, memory, None, at.sent_bytes)).latency_ms
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
 from helpers.runs import CPU_MS, OVERHEAD_MS, USED_MB, World, base, full_run
 from lookout.comparison.analysis import Settings, findings_of
+from lookout.comparison.analysis.pricing import local_throughput_per_s
+from lookout.comparison.conditions import Condition
 from lookout.comparison.findings import Findings
+from lookout.comparison.load import Load
+from lookout.comparison.network import PRESETS
 from lookout.comparison.prices import PRICES
 from lookout.comparison.results import Run
 from lookout.comparison.samples import Sample
@@ -49,7 +54,9 @@ def test_what_is_no_difference_is_called_chance():
         for at, s in enumerate(run.points[0].of("local"))
     ]
     point = dataclasses.replace(run.points[0], samples=(*run.points[0].of("local"), *samples))
-    assert "which may be chance" in findings_of(dataclasses.replace(run, points=(point,))).answer[1]
+    first, second = findings_of(dataclasses.replace(run, points=(point,))).answer[:2]
+    assert first.startswith(("Local and in-process are as fast", "In-process and local are as fast"))
+    assert "which may be chance" in second
 
 
 def test_distributions_are_of_warm_samples_and_of_cold_ones_apart(found: Findings):
@@ -177,3 +184,121 @@ def test_what_a_reader_must_mind_is_told(run_: Run):
     ).caveats
     for words in ("mind the gap", "ended before its end", "not from AWS", "1 invocations wanted", "equally well"):
         assert any(words in sentence for sentence in told)
+
+
+def alone(run: Run, *samples: Sample) -> Run:
+    """The run with these samples only."""
+    return dataclasses.replace(run, points=(dataclasses.replace(run.points[0], samples=samples),))
+
+
+def test_what_is_emulated_is_marked_in_every_sentence_that_names_it(found: Findings):
+    for sentence in found.answer:
+        if "$" in sentence or "is fastest" in sentence or "images a second" in sentence or "knee" in sentence:
+            for execution in ("direct", "remote"):
+                marks = (f"{execution} (emulated)", f"{execution}, emulated")
+                named = sentence.lower().replace("indirect", "")
+                assert execution not in named or any(mark in named for mark in marks), sentence
+    assert any("without what AWS's services would add" in sentence for sentence in found.answer)
+    assert all("emulated" in peak.of for peak in found.peaks if "the function" in peak.of)
+
+
+def test_one_image_is_told_and_ranks_nobody():
+    run = small("local", "direct")
+    one = [next(s for s in run.points[0].of(name) if not s.warm_up) for name in ("local", "direct")]
+    first, *_ = findings_of(alone(run, *one)).answer
+    assert first.startswith("Local took 43.")
+    assert first.endswith("too few to say which is faster.")
+    assert findings_of(alone(run, one[0])).answer[0].startswith("Local takes 43.")
+
+
+def test_cold_starts_are_no_failures_and_leave_nothing_to_compare():
+    run = small("remote")
+    cold = dataclasses.replace(next(s for s in run.points[0].samples if s.cold), warm_up=False)
+    assert findings_of(alone(run, cold)).answer[:2] == (
+        "No image was answered that is known to be warm, so that nothing is compared.",
+        "Remote (emulated) is not compared: 1 of 1 met a cold start.",
+    )
+
+
+def test_what_is_in_no_latency_is_told_beside_who_won():
+    run = small("local", "remote")
+    samples = [s for s in run.points[0].samples if not s.warm_up]
+    failed = Sample.failed("local", "a", 0.0, ImageError("no image"))
+    cold = dataclasses.replace(next(s for s in run.points[0].samples if s.cold), warm_up=False)
+    lost = dataclasses.replace(samples[-1], invocation=None)
+    answer = findings_of(alone(run, *samples[:-1], failed, cold, lost)).answer
+    assert "Not in the latency of local: 1 of 13 failed." in answer
+    assert (
+        "Not in the latency of remote (emulated): 1 of 13 met a cold start and 1 of 13 have no report of Lambda's."
+        in answer
+    )
+
+
+def test_a_machine_is_judged_by_what_it_can_do_and_not_by_the_network_or_a_queue():
+    """Its detector takes 40 ms, and so it looks at 25 images a second, however they come."""
+    ways = (
+        (base(("local", "direct"), PRESETS["satellite"]), 0.0),
+        (Condition("open-loop", ("local", "direct"), Load(rate_per_s=20.0), None, 512), 900.0),
+        (Condition("burst", ("local", "direct"), Load(burst=4), None, 512), 300.0),
+        (Condition("concurrent", ("local", "direct"), Load(8), PRESETS["3g"], 512), 0.0),
+    )
+    for condition, waiting_ms in ways:
+        run = dataclasses.replace(small("local"), points=(World().point(condition, 12, waiting_ms=waiting_ms),))
+        assert local_throughput_per_s(run) == pytest.approx(1000 / CPU_MS, rel=0.02), condition.scenario
+        assert any("at 25 images/s" in sentence for sentence in findings_of(run).answer)
+
+
+def test_a_p99_of_few_images_is_no_number(found: Findings):
+    """Thirty images came at each rate."""
+    measured = [point for point in found.rates[0].points if not point.predicted]
+    assert all(math.isnan(point.p99_ms) and point.p50_ms > 0 for point in measured)
+    many = World().point(Condition("open-loop", ("local",), Load(rate_per_s=5.0)), 100)
+    more = World().point(Condition("open-loop", ("local",), Load(rate_per_s=9.0)), 100)
+    (curve,) = findings_of(dataclasses.replace(small("local"), points=(many, more))).rates
+    assert all(point.p99_ms >= point.p50_ms for point in curve.points)
+
+
+def test_memories_are_compared_by_the_same_images(run_: Run):
+    """Twelve images at 512 MB, and eight at the others: the other four, were they slow, would be no memory's fault."""
+    point = run_.points[0]
+    slow = [
+        dataclasses.replace(s, invocation=dataclasses.replace(s.invocation, duration_ms=9e9))
+        if s.execution == "direct" and s.image in ("8.jpg", "9.jpg", "10.jpg", "11.jpg")
+        else s
+        for s in point.samples
+    ]
+    points = (dataclasses.replace(point, samples=tuple(slow)), *run_.points[1:])
+    sweep = findings_of(dataclasses.replace(run_, points=points)).memory
+    assert [one.n for one in sweep.points] == [8, 8, 8, 8]
+    assert sweep.points[0].duration_ms < 200
+
+
+def test_what_a_load_does_to_the_figures_is_told():
+    load = Condition("open-loop", ("local",), Load(rate_per_s=20.0, seed=7))
+    point = World().point(load, 12)
+    late = dataclasses.replace(point.samples[0], scheduled=point.samples[0].started - 1)
+    run = dataclasses.replace(small("local"), points=(dataclasses.replace(point, samples=(late, *point.samples[1:])),))
+    found = findings_of(run)
+    assert any("narrower than they should be" in caveat for caveat in found.caveats)
+    assert any(
+        caveat.startswith("1 of 12 images that came at a rate were sent more than 50") for caveat in found.caveats
+    )
+    assert any(
+        "One execution comes after the other; the order is shuffled by the seed 7" in how for how in found.method
+    )
+    quiet = findings_of(small("local"))
+    assert not any("narrower" in caveat or "came at a rate" in caveat for caveat in quiet.caveats)
+    assert any("Executions take turns" in how for how in quiet.method)
+
+
+def test_an_assumed_price_is_told_on_aws_too_and_not_where_it_is_in_nothing():
+    real = findings_of(small("local", "direct", emulated=False))
+    assert any("is assumed" in caveat for caveat in real.caveats)
+    assert not any("is assumed" in caveat for caveat in findings_of(small("local")).caveats)
+
+
+def test_warm_ups_are_not_counted_with_failures():
+    run = small("local")
+    failed = Sample.failed("local", "a", 0.0, ImageError("no image"))
+    found = findings_of(alone(run, *run.points[0].samples, failed))
+    assert any(caveat.startswith("1 of 13 samples are failures") for caveat in found.caveats)

@@ -27,6 +27,7 @@ from lookout.comparison.rendering import render_html, render_markdown
 from lookout.comparison.rendering.plots.axes import log_ticks
 from lookout.comparison.rendering.plots.canvas import LAYOUTS, svg
 from lookout.comparison.rendering.plots.latency import draw_distributions
+from lookout.comparison.rendering.plots.rates import draw_costs
 
 pytest.importorskip("matplotlib", reason="the extra report is not installed")
 
@@ -46,11 +47,11 @@ EXTREMES = {
     "one rate's cost": {"costs": Costs((), (CostCurve("remote", (1.0,), (0.0,)),), (), "")},
     "no memory is enough": {
         "memory": MemorySweep(
-            "direct", (MemoryPoint(128, None, None, None, None, None, excluded="too little"),), {}, ()
+            "direct", (MemoryPoint(128, 0, None, None, None, None, None, excluded="too little"),), {}, ()
         )
     },
     "one memory": {
-        "memory": MemorySweep("direct", (MemoryPoint(512, 9.0, 9.0, 0.1, None, 1.0),), {"fastest": 512}, ())
+        "memory": MemorySweep("direct", (MemoryPoint(512, 1, 9.0, 9.0, 0.1, None, 1.0),), {"fastest": 512}, ())
     },
     "one network": {
         "network_map": NetworkMap((0.0,), (5.0,), ((Cell(0.0, 5.0, {"local": 3.0}, "local", predicted=False),),))
@@ -72,6 +73,28 @@ def test_extremes_are_drawn_and_told(members: dict[str, object]):
     assert markup.tags.count("section") == 2
     assert "nan" not in markup.text.lower().split()
     assert render_markdown([extreme])
+
+
+def test_what_is_free_is_drawn_in_the_colour_of_its_execution_and_marked_emulated():
+    names = ("a machine of $0.10 an hour", "remote", "remote after the free tier")
+    shown = Costs((), tuple(CostCurve(name, (1.0, 2.0), (1.0, 2.0)) for name in names), (), "")
+    figure = draw_costs(shown, LAYOUTS[0], emulated=True)
+    machine, remote, free = figure.axes[0].lines
+    assert machine.get_color() != remote.get_color() == free.get_color()
+    assert (remote.get_linestyle(), free.get_linestyle()) == ("-", ":")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["a machine of $0.10 an hour", "remote (emulated)", "remote (emulated) after the free tier"]
+
+
+def test_how_wrong_the_queue_is_and_a_p99_of_few_are_told():
+    measured = RatePoint(3.0, 20.0, UNKNOWN, 9, 0)
+    curve = RateCurve("local", (measured, RatePoint(3.0, 15.0, 30.0, 0, 0, predicted=True)))
+    told = render_markdown([dataclasses.replace(NOTHING, rates=(curve,))])
+    assert "is off by 25.0 % in the median, on average of 1 rate; most at 3 images a second, by 25.0 %" in told
+    assert "there p50 is 20.0 ms" in told
+    assert ["local", "3", "20.0", r"\-", "9", "0", "measured"] in [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in told.split("\n")
+    ]
 
 
 def test_many_values_make_no_large_drawing():

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from lookout.comparison.analysis import answer, foresight, latencies, pricing
 from lookout.comparison.analysis.settings import Settings
 from lookout.comparison.analysis.sweep import memory_sweep
 from lookout.comparison.findings import Findings, Seen
+from lookout.comparison.load import MOST_UNDER_WAY
 from lookout.comparison.report import make_report
 from lookout.comparison.results import Run
+
+# An image that is sent later than this after it was due was kept waiting by who sends.
+_LATE_MS = 50.0
 
 
 def findings_of(run: Run, settings: Settings | None = None) -> Findings:
     """All that a report shows of a run that has samples; ``settings``: None for those that it was measured with."""
-    measured_with = Settings.from_json(run.description.get("asked", {}))
-    known = replace(settings, p99_ms=measured_with.p99_ms) if settings else measured_with
+    known = settings or Settings.from_json(run.description.get("asked", {}))
     first = run.points[0]
     spread, differences = latencies.distributions(first), latencies.differences(first)
     rates = latencies.rate_curves(run)
@@ -39,7 +41,7 @@ def findings_of(run: Run, settings: Settings | None = None) -> Findings:
         prediction=prediction,
         peaks=latencies.peaks(run),
         seen=tuple(_seen(run)),
-        caveats=tuple(_caveats(run, known)),
+        caveats=tuple(_caveats(run, known, priced=bool(costs and costs.curves))),
         method=tuple(_method(run)),
     )
 
@@ -51,7 +53,8 @@ def _seen(run: Run) -> Iterator[Seen]:
             yield Seen(picture, found.objects)
 
 
-def _caveats(run: Run, settings: Settings) -> Iterator[str]:
+def _caveats(run: Run, settings: Settings, *, priced: bool) -> Iterator[str]:
+    """``priced``: what a machine of one's own costs is in the report."""
     yield from run.warnings
     if not run.is_complete:
         yield "The run was ended before its end: the figures are of what was measured by then."
@@ -64,21 +67,44 @@ def _caveats(run: Run, settings: Settings) -> Iterator[str]:
     samples = [sample for point in run.points for sample in point.samples]
     if over := sum(bool(sample.invocation and sample.invocation.oversubscribed) for sample in samples):
         yield f"{over} invocations wanted more of this machine than it has, and took longer than they would on AWS."
-    if any(point.condition.load.scenario != "single-stream" for point in run.points):
-        yield (
-            "Who sends shares this machine's cores with who answers: at a high rate some of what is measured is the "
-            "sender's own."
-        )
-    failed = sum(sample.error is not None and not sample.warm_up for sample in samples)
-    if failed:
-        yield f"{failed} of {len(samples)} samples are failures; they are counted, and in no latency."
-    if run.emulated and settings.assumed_price:
+    yield from _of_loads(run)
+    measured = [sample for sample in samples if not sample.warm_up]
+    if failed := sum(sample.error is not None for sample in measured):
+        yield f"{failed} of {len(measured)} samples are failures; they are counted, and in no latency."
+    if priced and settings.assumed_price:
         yield (
             f"${settings.dollars_per_hour:g} an hour for a machine of one's own is assumed: say yours with "
             "--machine-cost."
         )
     if run.precisions and len({one.ap for one in run.precisions}) > 1:
         yield "The executions do not detect equally well: see their average precision."
+
+
+def _of_loads(run: Run) -> Iterator[str]:
+    """What more than one image at a time does to the figures."""
+    if any(point.condition.load.scenario != "single-stream" for point in run.points):
+        yield (
+            "Who sends shares this machine's cores with who answers: at a high rate some of what is measured is the "
+            "sender's own."
+        )
+    if run.points[0].condition.load.scenario != "single-stream":
+        yield (
+            "The intervals take images for independent, which those that wait behind each other are not: they are "
+            "narrower than they should be, and so is what is called sure."
+        )
+    due = [
+        (sample.started - sample.scheduled) * 1000
+        for point in run.points
+        if point.condition.load.rate_per_s
+        for sample in point.samples
+        if sample.scheduled is not None
+    ]
+    if late := sum(late_ms > _LATE_MS for late_ms in due):
+        yield (
+            f"{late:,} of {len(due):,} images that came at a rate were sent more than {_LATE_MS:g} ms after they were "
+            f"due, as {MOST_UNDER_WAY} were under way or this machine was busy: that is in their latency, as waiting, "
+            "and is the sender's."
+        )
 
 
 def _method(run: Run) -> Iterator[str]:
@@ -89,7 +115,9 @@ def _method(run: Run) -> Iterator[str]:
         f"{about.get('engine')}, confidence {about.get('confidence')}, IoU {about.get('iou')}: {len(measured)} samples "
         f"in the table, {sum(len(point.samples) for point in run.points)} in all, of {len(run.points)} conditions."
     )
-    yield first.condition.load.described() + " Their order, and that of executions, is shuffled by a seed."
+    load = first.condition.load
+    turns = "Executions take turns" if load.scenario == "single-stream" else "One execution comes after the other"
+    yield f"{load.described()} {turns}; the order is shuffled by the seed {load.seed}."
     yield (
         "Nothing is trimmed. Warm-ups are in no figure but those of cold starts. Percentiles are interpolated linearly "
         "(type 7); intervals are bootstrapped (BCa, 95 %, 2,000 draws)."

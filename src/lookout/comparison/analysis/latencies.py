@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from statistics import fmean
@@ -13,10 +14,10 @@ from lookout.comparison.function_memory import MB_PER_VCPU
 from lookout.comparison.plans import throughput_of
 from lookout.comparison.queueing import Station, latency_percentile_ms, wait
 from lookout.comparison.results import Point, Run
-from lookout.comparison.samples import OFFLOADED, Sample
+from lookout.comparison.samples import OFFLOADED, Sample, called
 from lookout.comparison.scenarios import knee
 from lookout.comparison.stages import STAGES, stages_ms
-from lookout.comparison.statistics import difference, interval, percentile_of
+from lookout.comparison.statistics import ENOUGH_FOR_P99, difference, interval, percentile_of
 
 
 def distributions(point: Point) -> tuple[Distribution, ...]:
@@ -143,7 +144,8 @@ def _rate_point(point: Point, execution: str, rate_per_s: float) -> RatePoint:
     measured = [sample for sample in point.of(execution) if not sample.warm_up]
     values = [sample.latency_ms for sample in measured if sample.answer and sample.latency_ms is not None]
     p50_ms, p99_ms = np.percentile(values, [50, 99]) if values else (0.0, 0.0)
-    return RatePoint(rate_per_s, float(p50_ms), float(p99_ms), len(measured), len(measured) - len(values))
+    tail_ms = float(p99_ms) if len(values) >= ENOUGH_FOR_P99 else math.nan
+    return RatePoint(rate_per_s, float(p50_ms), tail_ms, len(measured), len(measured) - len(values))
 
 
 def _peaks(run: Run) -> Iterator[Peak]:
@@ -157,7 +159,7 @@ def _peaks(run: Run) -> Iterator[Peak]:
                 name, used_mb = used.get(told.memory_mb, (sample.execution, 0.0))
                 used[told.memory_mb] = (name, max(used_mb, told.used_mb))
     for memory_mb, (name, peak_mb) in sorted(used.items()):
-        yield Peak(f"{name}: the function at {memory_mb} MB", peak_mb)
+        yield Peak(f"{called(name, emulated=run.emulated)}: the function at {memory_mb:,} MB", peak_mb)
 
 
 def _executions(run: Run) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from lookout.comparison.own_machine import OwnMachine
 from lookout.comparison.plans import throughput_of
 from lookout.comparison.prices import Architecture, Prices
 from lookout.comparison.results import Point, Run
-from lookout.comparison.samples import OFFLOADED, Sample
+from lookout.comparison.samples import OFFLOADED, Sample, called
+from lookout.comparison.stages import DETECTOR, stages_ms
 
 # Between an image an hour, and as many as a hundred machines take.
 _LOWEST_RATE_PER_S, _MACHINES = 1 / 3600, 100
@@ -47,7 +48,7 @@ def costs(run: Run, prices: Prices, dollars_per_hour: float | None) -> Costs | N
             free = tuple(offloading.per_thousand(rate, after_free=True) for rate in rates)
             curves.append(CostCurve(f"{name} after the free tier", rates, free))
             turn = break_even(offloading, machine)
-            sentences.append(_sentence(describe(turn, name, machine)))
+            sentences.append(_sentence(describe(turn, called(name, emulated=run.emulated), machine)))
             if turn.images_per_s:
                 meetings.append((turn.images_per_s, machine.per_thousand(turn.images_per_s)))
     source = f"{prices.region}, {prices.as_of}"
@@ -63,15 +64,31 @@ def own_machine(run: Run, dollars_per_hour: float | None) -> OwnMachine | None:
 
 
 def local_throughput_per_s(run: Run) -> float | None:
-    """How many images a second the server answers: where many came at once, else one at a time."""
+    """How many images a second the server answers: where many came at once, else one at a time.
+
+    What comes over a slow network, at a rate or in bursts says how the network is, or how long the queue was, and not
+    what a machine can do: of that only the detector's own stages count, one image after the other.
+    """
     local = [point for point in run.points if "local" in point.condition.executions]
-    measured = [point for point in local if point.condition.scenario in ("offline", "concurrent")]
-    if measured:
-        return max(filter(None, (throughput_of(point, "local") for point in measured)), default=None)
-    if not local:
-        return None
-    known = [s.latency_ms for s in local[0].of("local") if s.is_warm and s.latency_ms]
-    return 1000 / fmean(known) if known else None
+    near = [point for point in local if point.condition.network is None]
+    many = [point for point in near if point.condition.scenario in ("offline", "concurrent")]
+    if found := max(filter(None, (throughput_of(point, "local") for point in many)), default=None):
+        return found
+    alone = [point for point in near if point.condition.scenario == "single-stream"]
+    for points, take_ms in ((alone, _latency_ms), (local, _detector_ms)):
+        known = [ms for point in points for s in point.of("local") if s.is_warm and (ms := take_ms(s))]
+        if known:
+            return 1000 / fmean(known)
+    return None
+
+
+def _latency_ms(sample: Sample) -> float | None:
+    return sample.latency_ms
+
+
+def _detector_ms(sample: Sample) -> float | None:
+    stages = stages_ms(sample)
+    return sum(stages.get(stage, 0.0) for stage in DETECTOR) if stages else None
 
 
 def workload_of(point: Point, execution: str, run: Run) -> Workload | None:
@@ -102,7 +119,10 @@ def dollars_of(samples: Iterable[Sample], run: Run, execution: str, prices: Pric
 
 
 def _cold_start(run: Run, workload: Workload, prices: Prices) -> str:
-    """What an initialisation adds, which warm images don't have and which is billed."""
+    """What an initialisation adds, which warm images don't have and which is billed.
+
+    Of either way of offloading, as both start the same function.
+    """
     inits = [s.invocation.init_ms for s in run.points[0].samples if s.invocation and s.invocation.init_ms is not None]
     if not inits:
         return ""

@@ -23,7 +23,7 @@ def memory_sweep(run: Run, prices: Prices, deadline_ms: float | None = None) -> 
     """The sweep of the execution that was measured at the most memories; None where none was at two."""
     by_execution = {name: _by_memory(run, name) for name in OFFLOADED}
     execution = max(by_execution, key=lambda name: len(by_execution[name]))
-    groups = by_execution[execution]
+    groups = _of_the_same_images(by_execution[execution])
     if len(groups) < 2:
         return None
     measured = [_measured(memory_mb, samples, run, execution, prices) for memory_mb, samples in sorted(groups.items())]
@@ -52,6 +52,16 @@ def _by_memory(run: Run, execution: str) -> dict[int, list[Sample]]:
     return found
 
 
+def _of_the_same_images(groups: dict[int, list[Sample]]) -> dict[int, list[Sample]]:
+    """Of each memory the images that all of them were given: else the memories differ by their images too."""
+    images = [{sample.image for sample in samples if not sample.warm_up} for samples in groups.values()]
+    common = set.intersection(*images) if images else set()
+    return {
+        memory_mb: [sample for sample in samples if sample.warm_up or sample.image in common]
+        for memory_mb, samples in groups.items()
+    }
+
+
 def _measured(memory_mb: int, samples: Sequence[Sample], run: Run, execution: str, prices: Prices) -> Measured:
     warm = [s for s in samples if s.is_warm and s.invocation]
     failed = [s for s in samples if s.error is not None and not s.warm_up]
@@ -76,6 +86,7 @@ def _point(one: Measured, samples: Sequence[Sample]) -> MemoryPoint:
     used = [s.invocation.used_mb for s in samples if s.invocation]
     return MemoryPoint(
         one.memory_mb,
+        n=one.n,
         duration_ms=_known(one.duration_ms),
         p95_ms=_known(one.p95_ms),
         dollars_per_thousand=_known(one.dollars_per_thousand),

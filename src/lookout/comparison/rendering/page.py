@@ -16,7 +16,8 @@ from lookout.comparison.rendering.numbers import UNKNOWN, count
 from lookout.comparison.rendering.pictures import picture_html
 from lookout.comparison.rendering.plots.canvas import LAYOUTS, svg
 from lookout.comparison.rendering.sections import TITLE, chapter, introduction
-from lookout.comparison.rendering.wording import EMULATED, printable
+from lookout.comparison.rendering.wording import printable
+from lookout.comparison.samples import EMULATED
 
 
 def render_html(findings: Sequence[Findings], folder: Path) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lookout.comparison.samples import OFFLOADED
-
-EMULATED = "emulated"
+from lookout.comparison.samples import called
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,14 @@ def execution_of(words: str) -> str:
     return begins if begins in _LOOKS else ""
 
 
-def called(execution: str, *, emulated: bool) -> str:
-    """An execution's name, with what must not be forgotten of it.
+def marked(words: str, *, emulated: bool) -> str:
+    """Words with what must not be forgotten of the execution that they begin with.
 
-    >>> called("remote", emulated=True), called("local", emulated=True)
-    ('remote (emulated)', 'local')
+    >>> marked("remote after the free tier", emulated=True), marked("a machine", emulated=True)
+    ('remote (emulated) after the free tier', 'a machine')
     """
-    return f"{execution} ({EMULATED})" if emulated and execution in OFFLOADED else execution
+    execution = execution_of(words)
+    return f"{called(execution, emulated=emulated)}{words.removeprefix(execution)}"
 
 
 def printable(text: str) -> str:

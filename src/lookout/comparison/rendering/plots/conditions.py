@@ -20,7 +20,8 @@ from lookout.comparison.rendering.plots.canvas import (
     patch_key,
 )
 from lookout.comparison.rendering.plots.rates import PREDICTED_DASHES
-from lookout.comparison.rendering.wording import called, look
+from lookout.comparison.rendering.wording import look
+from lookout.comparison.samples import called
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -11,7 +11,8 @@ from lookout.comparison.findings import Distribution, StageBar
 from lookout.comparison.rendering.numbers import number
 from lookout.comparison.rendering.plots.axes import set_categories, set_log
 from lookout.comparison.rendering.plots.canvas import COLOURS, SMALL_PX, Layout, fill, legend, line_key, patch_key
-from lookout.comparison.rendering.wording import called, look
+from lookout.comparison.rendering.wording import look
+from lookout.comparison.samples import called
 from lookout.comparison.stages import STAGES
 
 if TYPE_CHECKING:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from lookout.comparison.findings import Costs, RateCurve
 from lookout.comparison.rendering.plots.axes import finite, set_log
 from lookout.comparison.rendering.plots.canvas import COLOURS, SMALL_PX, Dashes, Layout, legend, line_key
-from lookout.comparison.rendering.wording import called, look
+from lookout.comparison.rendering.wording import execution_of, look, marked
+from lookout.comparison.samples import called
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _SOLID: Dashes = "-"
+# An execution's cost after what is free, beside its own.
+_FREE: Dashes = ":"
 PREDICTED_DASHES = (0, (3, 2))
 # Of machines of one's own, which are no executions: the first is the execution local, the others look otherwise.
 _MACHINE_LOOKS: tuple[tuple[str, Dashes], ...] = (
@@ -106,15 +109,16 @@ def draw_costs(costs: Costs, layout: Layout, *, emulated: bool) -> Figure:
     set_log(axes, "y", [one for curve in costs.curves for one in curve.dollars_per_thousand], 9, money=True)
     keys, machines = [], 0
     for curve in costs.curves:
-        colour, dashes = look(curve.name).colour, _SOLID
-        if colour == "other":
+        execution = execution_of(curve.name)
+        colour, dashes = look(execution).colour, _SOLID if curve.name == execution else _FREE
+        if not execution:
             colour, dashes = _MACHINE_LOOKS[machines % len(_MACHINE_LOOKS)]
             machines += 1
         points = zip(curve.rates_per_s, curve.dollars_per_thousand, strict=True)
         known = sorted(point for point in points if len(finite(point)) == len(point))
         if known:
             axes.plot(*zip(*known, strict=True), color=COLOURS[colour], linewidth=2, linestyle=dashes)
-        keys.append(line_key(called(curve.name, emulated=emulated), colour, dashes=dashes))
+        keys.append(line_key(marked(curve.name, emulated=emulated), colour, dashes=dashes))
     for rate_per_s, dollars in costs.meeting_points:
         axes.plot([rate_per_s], [dollars], marker="o", markersize=9, color=COLOURS["ink"], markerfacecolor="none")
         axes.annotate(

@@ -11,8 +11,9 @@ from lookout.comparison.rendering.document import Block, Column, Gallery, Plot, 
 from lookout.comparison.rendering.numbers import UNKNOWN, number
 from lookout.comparison.rendering.plots.checks import draw_peaks
 from lookout.comparison.rendering.sections.latency import emulates
-from lookout.comparison.rendering.wording import called, execution_of
+from lookout.comparison.rendering.wording import execution_of
 from lookout.comparison.results import Point
+from lookout.comparison.samples import called
 from lookout.core.detections import Detection
 
 

@@ -13,7 +13,8 @@ from lookout.comparison.rendering.plots.checks import draw_prediction
 from lookout.comparison.rendering.plots.conditions import draw_memory, draw_network_map
 from lookout.comparison.rendering.plots.rates import draw_costs
 from lookout.comparison.rendering.sections.latency import emulates
-from lookout.comparison.rendering.wording import called, execution_of, look
+from lookout.comparison.rendering.wording import execution_of, look, marked
+from lookout.comparison.samples import called
 
 # Of curves, which have many points, so many are told.
 _MOST_RATES = 20
@@ -44,7 +45,7 @@ def costs(findings: Findings) -> Section | None:
 def _curve_in_words(curve: CostCurve, *, emulated: bool) -> str:
     first, last = dollars(curve.dollars_per_thousand[0]), dollars(curve.dollars_per_thousand[-1])
     low, high = number(curve.rates_per_s[0]), number(curve.rates_per_s[-1])
-    return f"{called(curve.name, emulated=emulated)}: {first} at {low} images a second, {last} at {high}."
+    return f"{marked(curve.name, emulated=emulated)}: {first} at {low} images a second, {last} at {high}."
 
 
 def _curve_table(curves: tuple[CostCurve, ...], *, emulated: bool) -> Table:
@@ -53,7 +54,7 @@ def _curve_table(curves: tuple[CostCurve, ...], *, emulated: bool) -> Table:
     rates = rates[:: -(-len(rates) // _MOST_RATES)] if rates else []
     known = [dict(zip(curve.rates_per_s, curve.dollars_per_thousand, strict=True)) for curve in curves]
     rows = tuple((number(rate), *(dollars(curve.get(rate)) for curve in known)) for rate in rates)
-    columns = (Column("Images a second"), *(Column(called(curve.name, emulated=emulated)) for curve in curves))
+    columns = (Column("Images a second"), *(Column(marked(curve.name, emulated=emulated)) for curve in curves))
     return Table("US dollars for 1,000 images, at some rates", columns, rows, folded=True)
 
 
@@ -85,6 +86,7 @@ def memory(findings: Findings) -> Section | None:
     )
     columns = (
         Column("Memory (MB)"),
+        Column("Images"),
         Column("Duration (ms)"),
         Column("p95 (ms)"),
         Column("US dollars for 1,000"),
@@ -111,6 +113,7 @@ def _memory_row(point: MemoryPoint, cost: str, goals: tuple[str, ...]) -> tuple[
     remark = point.excluded or (f"recommended: {listed(goals)}" if goals else "")
     return (
         f"{point.memory_mb:,}",
+        f"{point.n:,}",
         number(point.duration_ms),
         number(point.p95_ms),
         cost,

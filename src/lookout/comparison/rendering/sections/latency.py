@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import isfinite
+from math import isfinite, isnan
+from statistics import fmean
 
 from lookout.comparison.findings import PUBLISHED, Distribution, Findings, Published, RateCurve, RatePoint, StageBar
 from lookout.comparison.rendering.document import Column, Plot, Section, Table, Words
-from lookout.comparison.rendering.numbers import UNKNOWN, count, given, interval, listed, number
+from lookout.comparison.rendering.numbers import UNKNOWN, count, given, interval, listed, number, percent
 from lookout.comparison.rendering.plots.axes import finite
 from lookout.comparison.rendering.plots.latency import UNEXPLAINED, draw_distributions, draw_stages
 from lookout.comparison.rendering.plots.rates import draw_rates
-from lookout.comparison.rendering.wording import EMULATED, called
 from lookout.comparison.report import Report, Row
-from lookout.comparison.samples import OFFLOADED
+from lookout.comparison.samples import EMULATED, OFFLOADED, called
 from lookout.comparison.stages import STAGES
-from lookout.comparison.statistics import Summary, summarise
+from lookout.comparison.statistics import ENOUGH_FOR_P99, Interval, Summary, summarise
 
 _PUBLISHED_OF = (
     "Published: the reference system's report, with YOLOv3-tiny at 416 x 416 in OpenCV, locally on a Ryzen 7840S "
@@ -23,8 +23,6 @@ _PUBLISHED_OF = (
     "here too: read the columns beside each other, and don't subtract them."
 )
 _MOST_FAILURES = 20
-# A p99 of fewer values is about the largest of them.
-_ENOUGH_FOR_P99 = 100
 
 
 def emulates(findings: Findings, executions: Iterable[str]) -> bool:
@@ -109,7 +107,7 @@ def latencies(findings: Findings) -> Section | None:
         return None
     rows = [_distribution_row(one, emulated=emulated) for one in found]
     described = [
-        f"{row[0]}: half within {row[3]} ms, 95 % within {row[4]} ms, of {count(len(one.values_ms), 'image')}."
+        f"{row[0]}: half within {row[4]} ms, 95 % within {row[6]} ms, of {count(len(one.values_ms), 'image')}."
         for row, one in zip(rows, found, strict=True)
     ]
     plot = Plot(
@@ -119,7 +117,7 @@ def latencies(findings: Findings) -> Section | None:
         lambda layout: draw_distributions(found, layout, emulated=emulated),
         emulates(findings, (one.execution for one in found)),
     )
-    names = ("n", "Mean", "p50", "p95", "p99", "Min", "Max")
+    names = ("n", "Mean", "SD", "p50", "p90", "p95", "p99", "Min", "Max")
     columns = (Column("Execution", is_number=False), *map(Column, names))
     return Section(
         "Latency",
@@ -127,7 +125,7 @@ def latencies(findings: Findings) -> Section | None:
             Words(
                 (
                     "The bars at 50 % and 95 % are 95 % intervals (bootstrap), in the table those in brackets. Nothing "
-                    f"is trimmed. A p99 of fewer than {_ENOUGH_FOR_P99} images is left out.",
+                    f"is trimmed. A p99 of fewer than {ENOUGH_FOR_P99} images is left out.",
                 )
             ),
             plot,
@@ -166,15 +164,22 @@ def _distribution_row(one: Distribution, *, emulated: bool) -> tuple[str, ...]:
     summary = summarise(one.values_ms)
     if summary is None:
         raise ValueError("a distribution of nothing")
-    figures = ((one.mean, summary.mean), (one.p50, summary.p50), (one.p95, summary.p95))
     return (
         f"{called(one.execution, emulated=emulated)}, {'cold' if one.cold else 'warm'}",
         f"{summary.n:,}",
-        *(interval(found) if found else number(value) for found, value in figures),
-        number(summary.p99 if summary.n >= _ENOUGH_FOR_P99 else None),
+        _with_interval(one.mean, summary.mean),
+        number(summary.sd if summary.n > 1 else None),
+        _with_interval(one.p50, summary.p50),
+        number(summary.p90),
+        _with_interval(one.p95, summary.p95),
+        number(summary.p99 if summary.n >= ENOUGH_FOR_P99 else None),
         number(summary.min),
         number(summary.max),
     )
+
+
+def _with_interval(found: Interval | None, value: float) -> str:
+    return interval(found) if found else number(value)
 
 
 def stages(findings: Findings) -> Section | None:
@@ -194,7 +199,7 @@ def stages(findings: Findings) -> Section | None:
     heads = [f"{called(bar.execution, emulated=emulated)}, {'cold' if bar.cold else 'warm'}" for bar in bars]
     rows = [(stage, *(number(bar.stages_ms.get(stage)) for bar in bars)) for stage in names]
     rows += [
-        (UNEXPLAINED, *(number(bar.unexplained_ms) for bar in bars)),
+        (UNEXPLAINED, *(number(round(bar.unexplained_ms, 2)) for bar in bars)),
         ("all", *(number(bar.latency_ms) for bar in bars)),
         ("images", *(f"{bar.n:,}" for bar in bars)),
     ]
@@ -214,7 +219,7 @@ def rates(findings: Findings) -> Section | None:
     curves, emulated = tuple(curve for curve in findings.rates if curve.points), findings.run.emulated
     if not curves:
         return None
-    knees = tuple(_knee(curve, emulated=emulated) for curve in curves)
+    knees = (*(_knee(curve, emulated=emulated) for curve in curves), *_of_the_queue(curves, emulated=emulated))
     plot = Plot(
         "rate",
         "Latency against the rate at which images come",
@@ -232,9 +237,27 @@ def rates(findings: Findings) -> Section | None:
         Column("From", is_number=False),
     )
     rows = tuple(_rate_row(curve, p, emulated=emulated) for curve in curves for p in _by_rate(curve))
-    shown = Table("Latency at each rate", columns, rows, folded=True)
+    shown = Table(f"Latency at each rate (a p99 of {ENOUGH_FOR_P99} images or more)", columns, rows, folded=True)
     is_any = any(finite((point.p50_ms, point.p99_ms)) for curve in curves for point in curve.points)
     return Section("Latency against rate", (Words(knees), *([plot] if is_any else []), shown))
+
+
+def _of_the_queue(curves: Iterable[RateCurve], *, emulated: bool) -> Iterator[str]:
+    """How wrong the queue's predictions are, where a rate was measured too."""
+    for curve in curves:
+        measured = {point.rate_per_s: point.p50_ms for point in curve.points if not point.predicted}
+        errors = {
+            point.rate_per_s: abs(point.p50_ms / measured[point.rate_per_s] - 1)
+            for point in curve.points
+            if point.predicted and measured.get(point.rate_per_s)
+        }
+        if errors:
+            worst = max(errors, key=errors.__getitem__)
+            yield (
+                f"{called(curve.execution, emulated=emulated)}: what a queue would have (dashed) is off by "
+                f"{percent(fmean(errors.values()))} in the median, on average of {count(len(errors), 'rate')}; most at "
+                f"{given(worst)} images a second, by {percent(errors[worst])}."
+            )
 
 
 def _by_rate(curve: RateCurve) -> list[RatePoint]:
@@ -261,7 +284,8 @@ def _knee(curve: RateCurve, *, emulated: bool) -> str:
     measured = [point for point in curve.points if not point.predicted]
     most = max(measured or curve.points, key=lambda point: point.rate_per_s)
     how = "measured" if measured else "predicted"
+    percentile, ms = ("p50", most.p50_ms) if isnan(most.p99_ms) else ("p99", most.p99_ms)
     return (
         f"{name}: latency does not turn up by {given(most.rate_per_s)} images a second, the highest rate that was "
-        f"{how}; there p99 is {number(most.p99_ms)}{' ms' if isfinite(most.p99_ms) else ''}."
+        f"{how}; there {percentile} is {number(ms)}{' ms' if isfinite(ms) else ''}."
     )
