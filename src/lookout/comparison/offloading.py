@@ -98,7 +98,7 @@ def emulated_cloud(subject: Subject, emulator: dict[str, Any]) -> Cloud:
         input=subject.model.input_format.described(),
     )
     deployment = Stack(account, subject.stack).up(settings)
-    description = {"emulated": True, **(describe_emulator(emulator["url"]) or {})}
+    description = {"emulated": True, "endpoint": emulator["url"], **(describe_emulator(emulator["url"]) or {})}
     return Cloud(account, deployment, {**description, **dataclasses.asdict(settings)}, settings)
 
 
