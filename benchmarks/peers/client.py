@@ -32,7 +32,7 @@ _AT_ONCE = 1 << 16
 _BLANK = b"\r\n\r\n"
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The server has too much to do."""
 
 
@@ -51,7 +51,7 @@ class Connection:
         return self._socket
 
     def ask(self, request: bytes) -> bytes:
-        """The body that answers. Raises ``Refused``, and ``OSError`` where none comes or one that is not good."""
+        """The body that answers. Raises ``RefusedError``, and ``OSError`` where none comes or one that is not good."""
         opened = self.open()
         opened.sendall(request)
         head, body = self._head(opened)
@@ -60,7 +60,7 @@ class Connection:
         if not lasts:
             self.close()
         if status == 503:
-            raise Refused
+            raise RefusedError
         if status != 200:
             raise OSError(f"{status}: {body[:300]!r}")
         return body
@@ -192,7 +192,7 @@ def serve(
             begun_s = due_s if is_open else work.clock()
             try:
                 answer = ask(number)
-            except Refused:
+            except RefusedError:
                 work.was_refused()
             else:
                 work.done(number, begun_s, work.clock(), answer)

@@ -7,9 +7,11 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from lookout.engines import available_cores
+from peers.environments import REQUIREMENTS
 
 _SERVERS = Path(__file__).resolve().parent / "servers"
 _BOUNDARY = "lookout-benchmark"
@@ -56,7 +58,8 @@ class Contender:
     """A server. ``command`` follows its environment's Python, for a port; ``environment`` None: that of Lookout itself.
 
     ``request``: what a picture is sent as, a content type and a body. ``darknet``: it takes Darknet files alone.
-    ``server``: the key of the contender whose server it asks; its own where there is none.
+    ``server``: the key of the contender whose server it asks; its own where there is none. ``rests``: it is held while
+    nobody asks it, since it would take CPU time from the others.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Contender:
     setting: Setting | None = None
     darknet: bool = False
     server: str | None = None
+    rests: bool = False
 
     @property
     def key(self) -> str:
@@ -121,37 +125,33 @@ def everyone(model: Path, cores: int | None = None) -> list[Contender]:
         ),
     ]
     for setting in settings(cores or available_cores()):
-        found += [
-            Contender(
-                "LitServe",
-                "litserve",
-                "Apache-2.0",
-                "litserve",
-                _script("litserve_server"),
-                base64_json,
-                "/predict",
-                setting,
-            ),
-            Contender(
-                "BentoML", "bentoml", "Apache-2.0", "bentoml", _bentoml, form("image"), "/predict", setting
-            ),
-            Contender(
-                "FastAPI",
-                "fastapi",
-                "MIT",
-                "fastapi",
-                _uvicorn(setting),
-                form("file"),
-                setting=setting,
-            ),
-            Contender("Ray Serve", "ray", "Apache-2.0", "ray", _script("ray_server"), jpeg, "/", setting),
-        ]
+        found += peers(setting)
     return found
+
+
+def peers(setting: Setting) -> list[Contender]:
+    """The peers in one setting."""
+    litserve, ray = _script("litserve_server"), _script("ray_server")
+    return [
+        Contender("LitServe", "litserve", "Apache-2.0", "litserve", litserve, base64_json, "/predict", setting),
+        Contender("BentoML", "bentoml", "Apache-2.0", "bentoml", _bentoml, form("image"), "/predict", setting),
+        Contender("FastAPI", "fastapi", "MIT", "fastapi", _uvicorn(setting), form("file"), setting=setting),
+        # It takes a tenth of a core while nobody asks it.
+        Contender("Ray Serve", "ray", "Apache-2.0", "ray", ray, jpeg, "/", setting, rests=True),
+    ]
 
 
 def interpreter(contender: Contender, python_of: Callable[[str], Path]) -> Path:
     """The Python that runs it."""
     return Path(sys.executable) if contender.environment is None else python_of(contender.environment)
+
+
+def version_of(contender: Contender) -> str:
+    """The version that takes part."""
+    if contender.environment is None:
+        return version(contender.package)
+    pins = (REQUIREMENTS / f"{contender.environment}.txt").read_text().lower().splitlines()
+    return next(pin.partition("==")[2] for pin in pins if pin.startswith(f"{contender.package}=="))
 
 
 def _script(name: str) -> Callable[[int], Sequence[str]]:

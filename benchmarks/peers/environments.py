@@ -17,6 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+REQUIREMENTS = HERE / "requirements"
 # What the detector runs on.
 SHARED = ("numpy", "onnxruntime", "opencv-python-headless")
 
@@ -33,7 +34,7 @@ def python_of(name: str, tell: Callable[[str], None]) -> Path:
 
     Raises ``subprocess.CalledProcessError`` where its packages can't be had.
     """
-    requirements = HERE / "requirements" / f"{name}.txt"
+    requirements = REQUIREMENTS / f"{name}.txt"
     with_lookout = name != "reference"
     wanted = digest(requirements.read_text(), with_lookout=with_lookout)
     folder = cache_folder() / name
@@ -47,6 +48,11 @@ def python_of(name: str, tell: Callable[[str], None]) -> Path:
     subprocess.run([*pip, *arguments(requirements, folder, with_lookout=with_lookout)], check=True)
     stamp.write_text(wanted)
     return python
+
+
+def packages_of(python: Path) -> Path:
+    """The folder of an environment's packages."""
+    return next((python.parents[1] / "lib").glob("python*/site-packages"))
 
 
 def arguments(requirements: Path, folder: Path, *, with_lookout: bool) -> list[str]:

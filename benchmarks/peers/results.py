@@ -8,6 +8,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -23,12 +25,21 @@ Line = dict[str, Any]
 
 def folder_of_today(results: Path = RESULTS) -> Path:
     """Where today's run on this machine is kept; made, with the machine's description, where it is not there."""
-    machine = describe_machine()
+    machine = {**describe_machine(), "commit": commit()}
     name = re.sub(r"[^a-z0-9]+", "-", f"{machine['cpu']} {machine['cores']} cores".lower()).strip("-")
     folder = results / f"{date.today().isoformat()}-{name}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MACHINE).write_text(json.dumps(machine, indent=1) + "\n")
     return folder
+
+
+def commit() -> str | None:
+    """The commit that is measured, with a + where files differ from it; None where that isn't known."""
+    if (git := shutil.which("git")) is None:
+        return None
+    command = [git, "-C", str(RESULTS.parent), "describe", "--always", "--abbrev=9", "--dirty=+"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    return told.stdout.strip() or None
 
 
 def newest(results: Path = RESULTS) -> Path:
@@ -63,9 +74,8 @@ class Recorder:
 
 
 def read(folder: Path, part: str) -> list[Line]:
-    """A part's lines; none where it was not measured."""
-    path = folder / f"{part}.jsonl.gz"
-    return list(_lines(path)) if path.is_file() else []
+    """The lines of a part, or of all whose names match; none where it was not measured."""
+    return [line for path in sorted(folder.glob(f"{part}.jsonl.gz")) for line in _lines(path)]
 
 
 def machine(folder: Path) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
 """Local execution: contenders take turns, load by load and round by round, in an order that a seed shuffles.
 
 All servers of a network run all the time, and only the one that is asked has anything to do; what they cost while
-nobody asks them is told. Between rounds a machine may grow faster or slower, and all contenders with it: ratios are
-made round by round.
+nobody asks them is told, and one that costs much is held until its turn. Between rounds a machine may grow faster or
+slower, and all contenders with it: ratios are made round by round.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peers.agreement import ALIKE, SAME, agreement
-from peers.contenders import Contender, interpreter
+from peers.contenders import Contender, interpreter, version_of
 from peers.inputs import Network
 from peers.results import Line, Recorder
 from peers.running import Running, ask, ask_server, free_port, running
@@ -79,6 +79,9 @@ def measure(
     """All conditions of a network. ``work``: a folder for requests and logs. Raises ``RuntimeError``."""
     taking_part = [contender for contender in contenders if network.is_darknet or not contender.darknet]
     with servers(network, taking_part, python_of, conditions[0].paths[0].read_bytes(), work, tell) as started:
+        for one in taking_part:
+            about = {"package": one.package, "version": version_of(one), "licence": one.licence}
+            recorder.write(what="contender", contender=one.key, **about)
         for name, server in started.items():
             recorder.write(what="ready", network=network.name, contender=name, seconds=round(server.ready_s, 3))
         idle = idle_share(started)
@@ -121,7 +124,7 @@ def serving(
     port = free_port()
     command = [interpreter(one, python_of), *one.command(port)]
     variables = one.variables(network.path, network.labels, port)
-    with running(command, port, one.http(first), variables, work / f"{one.key}.log") as server:
+    with running(command, port, one.http(first), variables, work / f"{one.key}.log", rests=one.rests) as server:
         yield server
 
 
@@ -236,14 +239,13 @@ class Turns:
 
     def _keep(self, key: str, turn: Turn, found: Mapping[str, object], more: Mapping[str, object]) -> Line:
         samples = found["samples"]
-        assert isinstance(samples, list)
         return self._recorder.write(
             what="turn",
             **self._where,
             contender=key,
             load=turn.load,
             round=turn.round,
-            images_per_s=round(images_per_s([ended for *_, ended in samples], turn.plan.get("seconds")), 3),
+            images_per_s=round(images_per_s([ended for *_, ended in samples]), 3),
             refused=found["refused"],
             client_cpu_s=round(found["cpu_s"], 4),
             server_cpu_s=round(found["server_cpu_s"], 3),
@@ -259,13 +261,13 @@ class Turns:
         return self._chance.sample(things, len(things))
 
 
-def images_per_s(ended_s: Sequence[float], seconds: object = None) -> float:
-    """How many images ended in a second, from the first that did to the last within the time; 0 of fewer than two.
+def images_per_s(ended_s: Sequence[float]) -> float:
+    """How many images were answered in a second; 0 of none.
 
-    >>> images_per_s([1.0, 1.5, 2.0, 2.5, 9.0], 3)
-    2.0
+    The time ends with the last of them. Fewer are under way by then, but as long as there are as many as cores none of
+    them idles.
+
+    >>> images_per_s([1.0, 1.5, 2.0])
+    1.5
     """
-    within = sorted(end for end in ended_s if not isinstance(seconds, int | float) or end <= seconds)
-    return (len(within) - 1) / (within[-1] - within[0]) if len(within) > 1 else 0.0
-
-
+    return len(ended_s) / max(ended_s) if ended_s else 0.0

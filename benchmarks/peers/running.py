@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,15 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers. ``ready_s``: from its start until it answered its first image."""
+    """A server that answers. ``ready_s``: from its start until it answered its first image.
+
+    One that ``rests`` is held while nobody asks it.
+    """
 
     process: subprocess.Popen[bytes]
     port: int
     ready_s: float
+    rests: bool = False
 
     def cpu_s(self) -> float:
         """The CPU time that it and what it started have used."""
@@ -39,10 +43,26 @@ class Running:
         """The memory that it has to itself, what several of its processes share counted once for each's part."""
         return sum(proportional_mb(pid) for pid in tree(self.process.pid))
 
+    def rest(self) -> None:
+        """Hold it, if it is one that rests."""
+        if self.rests:
+            send(signal.SIGSTOP, tree(self.process.pid))
+
+    def wake(self) -> None:
+        """Let it go on."""
+        if self.rests:
+            send(signal.SIGCONT, tree(self.process.pid))
+
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], port: int, first: bytes, variables: Mapping[str, str], log: Path
+    command: Sequence[str | Path],
+    port: int,
+    first: bytes,
+    variables: Mapping[str, str],
+    log: Path,
+    *,
+    rests: bool = False,
 ) -> Iterator[Running]:
     """A server, from when it answered ``first`` well. Raises ``RuntimeError`` with its log's end where it doesn't."""
     begun_s = time.perf_counter()
@@ -58,7 +78,12 @@ def running(
         )
     try:
         wait_until_it_answers(process, port, first, log)
-        yield Running(process, port, time.perf_counter() - begun_s)
+        server = Running(process, port, time.perf_counter() - begun_s, rests)
+        server.rest()
+        try:
+            yield server
+        finally:
+            server.wake()
     finally:
         end(process)
 
@@ -93,8 +118,14 @@ def end(process: subprocess.Popen[bytes]) -> None:
     deadline_s = time.monotonic() + _END_S
     while (left := [pid for pid in started if is_there(pid)]) and time.monotonic() < deadline_s:
         time.sleep(0.02)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
+    send(signal.SIGKILL, left)
+
+
+def send(signal_number: int, pids: Sequence[int]) -> None:
+    """Send processes a signal; some may have ended."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal_number)
 
 
 def ask(python: str | Path, program: Path, plan: Mapping[str, object]) -> dict[str, Any]:
@@ -109,9 +140,12 @@ def ask(python: str | Path, program: Path, plan: Mapping[str, object]) -> dict[s
 
 def ask_server(server: Running, plan: Mapping[str, object]) -> dict[str, Any]:
     """What comes of a plan of the client's, with ``server_cpu_s``."""
+    server.wake()
     before_s = server.cpu_s()
     found = ask(sys.executable, _CLIENT, {"port": server.port, **plan})
-    return {**found, "server_cpu_s": server.cpu_s() - before_s}
+    after_s = server.cpu_s()
+    server.rest()
+    return {**found, "server_cpu_s": after_s - before_s}
 
 
 def free_port() -> int:
@@ -151,5 +185,3 @@ def _read(path: Path) -> str:
         return path.read_text()
     except OSError:  # it has ended
         return ""
-
-

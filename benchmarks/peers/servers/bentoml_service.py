@@ -1,4 +1,4 @@
-"""BentoML, as its YOLO example has it: the image in a form, a path in the service, ``workers`` copies of the detector."""
+"""BentoML, as its YOLO example has it: the image in a form, a path in the service, ``workers`` detectors."""
 
 import os
 from pathlib import Path

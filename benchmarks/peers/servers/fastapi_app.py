@@ -3,8 +3,9 @@
 import os
 from typing import Annotated
 
-import lookout
 from fastapi import FastAPI, File
+
+import lookout
 
 # No "from __future__ import annotations" here: FastAPI looks at the annotations themselves.
 detector = lookout.load(os.environ["BENCHMARK_MODEL"], threads=int(os.environ["BENCHMARK_THREADS"]))

@@ -1,4 +1,4 @@
-"""Ray Serve, as its tutorials on image models have it: the image is the body, ``num_replicas`` copies of the detector."""
+"""Ray Serve, as its tutorials on image models have it: the image is the body, ``num_replicas`` detectors."""
 
 import os
 import signal
