@@ -18,7 +18,7 @@ from peers.figures import Function, Line, Place, images_per_s, mean_ms, percenti
 from peers.goals import NO_PEERS, Run, goals
 
 PAGE = ROOT / "docs" / "performance.md"
-_NOTES = "notes.json"
+NOTES = "notes.json"
 
 
 def page_of(folder: Path) -> str:
@@ -51,7 +51,7 @@ _TOLD = ("numpy", "opencv-python-headless", "onnxruntime")
 
 
 def _goals(run: Run, folder: Path) -> str:
-    notes = json.loads((folder / _NOTES).read_text()) if (folder / _NOTES).is_file() else {}
+    notes = json.loads((folder / NOTES).read_text()) if (folder / NOTES).is_file() else {}
     rows = []
     for goal in goals():
         found, verdict = goal.judge(run)
