@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ _MAIN_MODEL = "Yolo-Fastest-1.1-xl"
 _SEED = 20261125
 # So many photographs, one after the other, in each turn of a function.
 _OFFLOADED = 8
+_FILES = [1_000] * 4 + [100_000] + [1_000] * 4
 
 
 def main() -> None:
@@ -46,7 +48,12 @@ def main() -> None:
 def add_measure(parser: argparse.ArgumentParser) -> None:
     """What can be said of a measurement."""
     parser.add_argument("--only", nargs="*", choices=list(PARTS), metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="holds coco/ and models/")
+    parser.add_argument(
+        "--shared",
+        type=Path,
+        default=os.environ.get("LOOKOUT_SHARED") or ROOT.parent / "shared",
+        help="holds coco/ and models/",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept")
     parser.add_argument("--models", nargs="*", default=list(inputs.MODELS), help="names, or files of networks")
     parser.add_argument("--contenders", nargs="*", help="names: lookout, reference, LitServe, ...")
@@ -55,7 +62,7 @@ def add_measure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds (5); fewer where a round is long")
     parser.add_argument("--seconds", type=float, default=1.5, help="of each closed loop of many clients (1.5)")
     parser.add_argument("--memory", type=int, nargs="*", default=[512, 1024, 1769], help="MB of functions")
-    parser.add_argument("--files", type=int, nargs="*", default=[1_000, 100_000], help="in folders to be sent")
+    parser.add_argument("--files", type=int, nargs="*", default=_FILES, help="in folders to be sent")
     parser.add_argument("--seed", type=int, default=_SEED)
 
 
@@ -99,7 +106,7 @@ def start(arguments: argparse.Namespace, work: Path, folder: Path) -> None:
 def send(arguments: argparse.Namespace, work: Path, folder: Path) -> None:
     """``lookout send`` of few files and of many."""
     with Recorder(folder, "send") as recorder:
-        commands.sends(arguments.files, 2, work, recorder, tell)
+        commands.sends(arguments.files, work, recorder, tell)
 
 
 def conditions_of(

@@ -22,6 +22,7 @@ from peers.rounds import serving
 
 _PICTURES = 50
 _LOOK_EVERY = 100
+_CONCURRENCY = 4
 
 
 def starts(
@@ -44,16 +45,19 @@ def starts(
                 recorder.write(what="start", network=network.name, contender=one.key, round=number, seconds=ready_s)
 
 
-def sends(counts: Sequence[int], rounds: int, work: Path, recorder: Recorder, tell: Callable[[str], None]) -> None:
-    """``lookout send`` of folders with so many files, to a server with a tiny network, in turns."""
-    folders = {count: folder_of(count, work / f"{count} files") for count in counts}
-    with Program("serve", "--model", str(make_model(work / "tiny")), "--port", "0", "--json") as server:
+def sends(counts: Sequence[int], work: Path, recorder: Recorder, tell: Callable[[str], None]) -> None:
+    """``lookout send`` of folders with so many files, to a server with a tiny network.
+
+    ``counts``, in the order in which they are sent: many files take long, few go before them and after.
+    """
+    folders = {count: folder_of(count, work / f"{count} files") for count in sorted(set(counts))}
+    serve = ["serve", "--model", str(make_model(work / "tiny")), "--port", "0", "--json", "--log-level", "error"]
+    with Program(*serve, stderr=work / "server.log") as server:
         url = server.ready()["url"]
-        for number in range(rounds):
-            for count, folder in folders.items():
-                found = send(folder, url)
-                recorder.write(what="send", files=count, round=number, **found)
-                tell(f"{count:,} files: {found}")
+        for count in counts:
+            found = send(folders[count], url)
+            recorder.write(what="send", files=count, **found)
+            tell(f"{count:,} files: {found}")
 
 
 def folder_of(count: int, folder: Path) -> Path:
@@ -74,6 +78,7 @@ def send(folder: Path, url: str) -> dict[str, float]:
     Its start is no part of that: it takes as long for one file. Raises ``subprocess.CalledProcessError``.
     """
     command = [sys.executable, "-m", "lookout", "send", str(folder), "--to", url, "--json"]
+    command += ["--concurrency", str(_CONCURRENCY)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         answers, first_s, last_s, peak_mb = 0, 0.0, 0.0, 0.0
         for line in process.stdout or ():

@@ -135,17 +135,14 @@ def started(run: Run) -> Interval | None:
 
 
 def many_over_few(field: str) -> Callable[[Run], Interval | None]:
-    """A figure of ``lookout send`` with the most files over that with the fewest, round by round."""
+    """A figure of ``lookout send`` with the most files over each of those with the fewest."""
 
     def of(run: Run) -> Interval | None:
         counts = sorted({line["files"] for line in run.sends})
         if len(counts) < 2:
             return None
-        few, many = (
-            {line["round"]: line[field] for line in run.sends if line["files"] == count}
-            for count in (counts[0], counts[-1])
-        )
-        return median_of([many[number] / few[number] for number in sorted(few.keys() & many.keys())])
+        few, many = ([line[field] for line in run.sends if line["files"] == count] for count in (counts[0], counts[-1]))
+        return median_of([statistics.median(many) / one for one in few])
 
     return of
 
