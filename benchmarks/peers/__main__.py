@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ def main() -> None:
 
         PAGE.write_text(page_of(arguments.folder or newest()))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # with the servers that it started
     folder = folder_of_today(arguments.results)
     with tempfile.TemporaryDirectory() as work:
         for part in arguments.only or PARTS:
