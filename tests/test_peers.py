@@ -216,3 +216,4 @@ def test_a_short_run_of_lookout_and_the_bare_detector(tmp_path: Path):
     loads = [f"{load} of capacity" for load in ("50%", "90%")]
     loads += ["1 client", "2 clients", "8 clients", "32 clients"]
     assert sorted(place.load for place in turns.places()) == sorted(loads)
+    assert all(0 <= turn["others"] <= 64 for turn in turns.of(turns.places()[0], "lookout"))

@@ -84,8 +84,8 @@ def _load_table(run: Run, network: str, pictures: str) -> str:
         [name, *(cell for load in loads for cell in _cells(run, Place(network, pictures, load), keys))]
         for name, keys in _names(run, network, pictures).items()
     ]
-    told = f"{words.LOADS} {_client_cpu(run, network, pictures)}".rstrip()
-    return "\n".join([f"## Local execution: {network}, {pictures}", *_table(heads, rows), "", told, ""])
+    told = [words.LOADS, f"{_client_cpu(run, network, pictures)} {_others(run, network, pictures)}".strip()]
+    return "\n".join([f"## Local execution: {network}, {pictures}", *_table(heads, rows), "", *told, ""])
 
 
 def _heads_of(load: str) -> list[str]:
@@ -128,6 +128,16 @@ def _quantiles(values: Sequence[float], key: str) -> list[str]:
 
 def _mark(key: str) -> str:
     return {" wide": " w", " narrow": " n"}.get(key.partition(",")[2], "")
+
+
+def _others(run: Run, network: str, pictures: str) -> str:
+    """Whether the machine was quiet."""
+    places = [place for place in run.turns.places() if (place.network, place.pictures) == (network, pictures)]
+    turns = [turn for place in places for one in run.turns.contenders(place) for turn in run.turns.of(place, one)]
+    shares = [100 * turn["others"] for turn in turns if "others" in turn]
+    if not shares:
+        return "What others on the machine took was not measured."
+    return f"Others on the machine took {statistics.median(shares):.0f} % of a core, {max(shares):.0f} % at the worst."
 
 
 def _client_cpu(run: Run, network: str, pictures: str) -> str:

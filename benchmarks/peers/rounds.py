@@ -235,7 +235,7 @@ class Turns:
 
     def _limit(self, key: str, turn: Turn) -> Line:
         plan = bare_plan(self._network, self._condition, LIMITS[key], turn.plan)
-        return self._keep(key, turn, {**ask(sys.executable, _BARE, plan), "server_cpu_s": 0.0}, {})
+        return self._keep(key, turn, ask(sys.executable, _BARE, plan), {})
 
     def _keep(self, key: str, turn: Turn, found: Mapping[str, object], more: Mapping[str, object]) -> Line:
         samples = found["samples"]
@@ -249,6 +249,7 @@ class Turns:
             refused=found["refused"],
             client_cpu_s=round(found["cpu_s"], 4),
             server_cpu_s=round(found["server_cpu_s"], 3),
+            others=round(max(0.0, found["others_cpu_s"]) / found["wall_s"], 3),
             image=[number for number, *_ in samples],
             ms=[round((ended - begun) * 1000, 2) for _, begun, ended in samples],
             **more,

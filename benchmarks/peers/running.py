@@ -129,23 +129,41 @@ def send(signal_number: int, pids: Sequence[int]) -> None:
 
 
 def ask(python: str | Path, program: Path, plan: Mapping[str, object]) -> dict[str, Any]:
-    """What a program makes of a plan: the client, or the bare detector. Raises ``RuntimeError`` where it fails."""
+    """What a program makes of a plan: the client, or the bare detector. Raises ``RuntimeError`` where it fails.
+
+    With ``others_cpu_s``, what anybody else on the machine used meanwhile, for ``wall_s``.
+    """
+    begun_s, busy_s, own_s = time.perf_counter(), machine_busy_s(), children_cpu_s()
     answer = subprocess.run(
         [python, program], input=json.dumps(plan), capture_output=True, text=True, timeout=300, check=False
     )
     if answer.returncode:
         raise RuntimeError(answer.stderr[-2000:])
-    return dict(json.loads(answer.stdout))
+    others_s = machine_busy_s() - busy_s - (children_cpu_s() - own_s)
+    about = {"server_cpu_s": 0.0, "others_cpu_s": others_s, "wall_s": time.perf_counter() - begun_s}
+    return {**json.loads(answer.stdout), **about}
 
 
 def ask_server(server: Running, plan: Mapping[str, object]) -> dict[str, Any]:
-    """What comes of a plan of the client's, with ``server_cpu_s``."""
+    """The same of a plan of the client's, with the ``server_cpu_s`` that it took."""
     server.wake()
     before_s = server.cpu_s()
     found = ask(sys.executable, _CLIENT, {"port": server.port, **plan})
-    after_s = server.cpu_s()
+    server_s = server.cpu_s() - before_s
     server.rest()
-    return {**found, "server_cpu_s": after_s - before_s}
+    return {**found, "server_cpu_s": server_s, "others_cpu_s": found["others_cpu_s"] - server_s}
+
+
+def machine_busy_s() -> float:
+    """The CPU time that all of the machine has used so far, and what its host took from it."""
+    user, nice, system, _idle, _waiting, *interrupts_and_stolen = map(int, _read(Path("/proc/stat")).split()[1:9])
+    return (user + nice + system + sum(interrupts_and_stolen)) / _TICKS
+
+
+def children_cpu_s() -> float:
+    """The CPU time of this process and of all that it started and that has ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def free_port() -> int:
