@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import ray
 from ray import serve
@@ -31,7 +32,9 @@ class Detection:
 
 
 if __name__ == "__main__":
-    ray.init(num_cpus=WORKERS * THREADS, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+    # What it writes goes where the benchmark works, and away with that.
+    about = {"include_dashboard": False, "log_to_driver": False, "_temp_dir": str(Path.cwd())}
+    ray.init(num_cpus=WORKERS * THREADS, _node_ip_address="127.0.0.1", **about)
     serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["BENCHMARK_PORT"])})
     serve.run(Detection.bind(), route_prefix="/")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
