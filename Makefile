@@ -4,6 +4,8 @@
 #   make demo IMAGES=photos MODEL=network.cfg    the same on your pictures, with your model
 #   make test                                    the whole test suite
 #   make soak                                    the server and the remote path under load and attack; 20,000 mutated files
+#   make bench                                   Lookout beside its peers, half an hour or more; then docs/performance.md
+#   make bench ONLY="local start"                parts of it: local, remote, start, send
 #   make check                                   format, lint, types, import layers, then the tests
 #   make lint-cloud                              linters of the CloudFormation template; one in an environment of its own
 #   make lambda-setup MODEL=yolov3-tiny          make all that remote execution needs on AWS: lookout stack up
@@ -27,7 +29,7 @@ TEMPLATE := src/lookout/cloud/stack.yaml
 
 STACK = $(if $(NAME),--name "$(NAME)") $(if $(GROUP),--group "$(GROUP)") $(if $(YES),--yes)
 
-.PHONY: demo test soak check lint-cloud format lambda-setup lambda-teardown clean
+.PHONY: demo test soak bench check lint-cloud format lambda-setup lambda-teardown clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/lookout demo $(if $(IMAGES),"$(IMAGES)") $(if $(MODEL),--model "$(MODEL)")
@@ -37,6 +39,11 @@ test: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	LOOKOUT_SOAK=20000 $(BIN)/python -m pytest -s $(SOAKED)
+
+# The peers' environments are made in the user's cache. What is measured goes to benchmarks/results/<date>-<machine>/.
+bench: $(VENV)/.dev
+	PYTHONPATH=benchmarks $(BIN)/python -m peers measure $(if $(ONLY),--only $(ONLY)) $(BENCH)
+	PYTHONPATH=benchmarks $(BIN)/python -m peers page
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check

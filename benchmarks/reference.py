@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,14 +90,19 @@ class Deployed:
 
     def process(self, images: Sequence[Path]) -> list[Invocation]:
         """Put the images into the bucket one by one; what the function reported of each."""
-        for image in images:
-            self.account.s3.put_object(Bucket=self.bucket, Key=image.name, Body=image.read_bytes())
-            wait_for(lambda name=image.name: self._is_done(name))
-        wait_for(lambda: len(self._reports()) >= len(images))
-        return self._reports()
+        return [self._processed(image) for image in images]
 
-    def _is_done(self, name: str) -> bool:
-        key: Any = {_KEY: {"S": image_url(self.bucket, name)}}
+    def _processed(self, image: Path) -> Invocation:
+        known = {report.request_id for report in self._reports()}
+        key = f"{uuid.uuid4()}/{image.name}"
+        self.account.s3.put_object(Bucket=self.bucket, Key=key, Body=image.read_bytes())
+        wait_for(lambda: self._is_done(key))
+        # Its item is there before the function is: the next image would start a second one.
+        wait_for(lambda: len(self._reports()) > len(known))
+        return next(report for report in self._reports() if report.request_id not in known)
+
+    def _is_done(self, object_key: str) -> bool:
+        key: Any = {_KEY: {"S": image_url(self.bucket, object_key)}}
         return "Item" in self.account.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True)
 
     def _reports(self) -> list[Invocation]:

@@ -2,7 +2,8 @@
 
 An object comes into the bucket; its image is fetched, the network is read from disk *in every invocation*, OpenCV runs
 it, and one item with a column a label goes into the table. ``NETWORK`` is a Darknet cfg, with its weights beside it
-(OpenCV 4), or an ONNX file (OpenCV 5, which no longer reads the other).
+(OpenCV 4), or an ONNX file (OpenCV 5, which no longer reads the other). ``SIZE``: its input's width and height, 416
+where nothing is said.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import boto3
 import cv2
 import numpy as np
 
-SIZE = 416
+SIZE = int(os.environ.get("SIZE", "416"))
 CONFIDENCE = 0.5
 IOU = 0.4
 
