@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=options.IMAGES)
-@options.model
-@options.engine
-@options.confidence
-@options.iou
+@measuring.detecting
 @click.option(
     "--executions",
     default="local,remote",

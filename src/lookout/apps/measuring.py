@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lookout.comparison.results import Run
     from lookout.comparison.samples import Sample
 
+detecting = options.together(options.model, options.engine, options.confidence, options.iou)
 cloud = options.together(
     click.option(
         "--cloud",
@@ -93,8 +94,9 @@ def measure(
     comparison = Comparison(tuple(find(images)), subject, plan, truth, chosen.to_json())
     folder = folder or Path("lookout-results") / time.strftime("%Y%m%dT%H%M%S")
     run = _measured(comparison, folder)
-    (found,) = reporting.findings_of_runs([run])
-    written = reporting.write(reporting.findings_of_runs(read_runs([folder])), folder, folder)
+    of_all = reporting.findings_of_runs(read_runs([folder]))
+    found = next(one for one in of_all if one.run.id == run.id)
+    written = reporting.write(of_all, folder, folder)
     if as_json:
         places = {"samples": str(folder / SAMPLES_FILE), "report": [str(path) for path in written]}
         console.put(json.dumps({**_document(run), **found.report.to_json(), **reporting.document(found), **places}))

@@ -16,10 +16,7 @@ _MOST_UNASKED_MB = 3008
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=options.IMAGES)
-@options.model
-@options.engine
-@options.confidence
-@options.iou
+@measuring.detecting
 @click.option(
     "--memories",
     metavar="MB,MB,...",

@@ -20,6 +20,7 @@ from typing import TypeVar
 from lookout import images
 from lookout.comparison.in_order import in_order
 from lookout.comparison.samples import Sample
+from lookout.comparison.words import capital
 from lookout.errors import HOPELESS, LookoutError
 from lookout.executions.protocol import Answer, Execution
 
@@ -100,7 +101,7 @@ class Load:
         >>> Load(rate_per_s=12.5).described()
         'Open loop, 12.5 images/s on average: each time counts from when its image was due.'
         """
-        words = f"{self.briefly()[0].upper()}{self.briefly()[1:]}"
+        words = capital(self.briefly())
         if self.burst is not None:
             return f"{words}, again {self.idle_s:g} s after they were answered."
         if self.rate_per_s is not None:

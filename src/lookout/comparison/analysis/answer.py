@@ -13,6 +13,7 @@ from lookout.comparison.plans import server_result, throughput_of
 from lookout.comparison.results import Point, Run
 from lookout.comparison.samples import EMULATED, OFFLOADED, called
 from lookout.comparison.service_latencies import Figure, ServiceLatencies
+from lookout.comparison.words import capital
 
 
 def answer(
@@ -88,21 +89,21 @@ def _ranked(
     first = ranked[0]
     name, ms = names[first.execution], f"{_value(first):,.1f}"
     if len(ranked) == 1:
-        yield f"{_capital(name)} takes {ms} ms an image; nothing was compared with it."
+        yield f"{capital(name)} takes {ms} ms an image; nothing was compared with it."
         yield f"That is {load}; the mean is {_ms(first)}."
         return
     second = ranked[1]
     other, other_ms = names[second.execution], f"{_value(second):,.1f}"
     between = _between(differences, first, second)
     if between is None:
-        yield f"{_capital(name)} took {ms} ms an image, and {other} {other_ms}: too few to say which is faster."
+        yield f"{capital(name)} took {ms} ms an image, and {other} {other_ms}: too few to say which is faster."
         yield f"That is {load}."
         return
     if between.is_sure:
-        yield f"{_capital(name)} is fastest: {ms} ms an image, against {other_ms} of {other}."
+        yield f"{capital(name)} is fastest: {ms} ms an image, against {other_ms} of {other}."
     else:
         yield (
-            f"{_capital(name)} and {other} are as fast, as far as {between.n} images tell: {ms} and {other_ms} ms an "
+            f"{capital(name)} and {other} are as fast, as far as {between.n} images tell: {ms} and {other_ms} ms an "
             "image."
         )
     yield (
@@ -125,7 +126,7 @@ def _left_out(point: Point, ranked: Sequence[Distribution], names: Mapping[str, 
         }
         told = " and ".join(f"{count:,} of {len(samples):,} {why}" for why, count in reasons.items() if count)
         if execution not in compared:
-            yield f"{_capital(name)} is not compared: {told or 'it was given no image by then'}."
+            yield f"{capital(name)} is not compared: {told or 'it was given no image by then'}."
         elif told:
             yield f"Not in the latency of {name}: {told}."
 
@@ -146,7 +147,7 @@ def _here_or_away(
     ratio = _value(slower) / _value(quicker)
     mark = "" if latencies is None else f", {EMULATED}"
     ways = {here.execution: f"here ({here.execution})", away.execution: f"offloaded ({away.execution}{mark})"}
-    told = f"{_capital(ways[quicker.execution])} is {ratio:.1f} times as fast as {ways[slower.execution]}"
+    told = f"{capital(ways[quicker.execution])} is {ratio:.1f} times as fast as {ways[slower.execution]}"
     if between is None or not between.is_sure:
         told = f"Whether {ways[here.execution]} or {ways[away.execution]} is faster can't be told from these images"
     if latencies is None:
@@ -169,7 +170,7 @@ def _throughput(run: Run, rates: Sequence[RateCurve], p99_ms: float | None) -> I
     if p99_ms is not None:
         for execution in run.points[0].condition.executions:
             if searched := server_result(run.points, execution, p99_ms):
-                yield f"{_capital(called(execution, emulated=run.emulated))}: {searched.described()}"
+                yield f"{capital(called(execution, emulated=run.emulated))}: {searched.described()}"
     most: dict[str, float] = {}
     for point in run.points:
         if point.condition.scenario not in ("offline", "concurrent"):
@@ -187,7 +188,7 @@ def _throughput(run: Run, rates: Sequence[RateCurve], p99_ms: float | None) -> I
         if curve.knee_per_s is not None:
             at = next(point for point in curve.points if point.rate_per_s == curve.knee_per_s)
             yield (
-                f"{_capital(called(curve.execution, emulated=run.emulated))} does most for its latency at "
+                f"{capital(called(curve.execution, emulated=run.emulated))} does most for its latency at "
                 f"{at.rate_per_s:.3g} images/s (the knee): a median of {at.p50_ms:,.0f} ms there, and "
                 f"{curve.points[0].p50_ms:,.0f} ms at {curve.points[0].rate_per_s:.3g}."
             )
@@ -235,11 +236,11 @@ def _added(spread: Sequence[Distribution], latencies: ServiceLatencies) -> Itera
             more_ms = sum(part.figure.p50_ms for part in parts)
             told = "; ".join(f"{part.what}: {part.figure.p50_ms:g} ms" for part in parts)
             yield (
-                f"{_capital(kind)}: {_value(one):,.0f} ms emulated, and about {_value(one) + more_ms:,.0f} ms "
+                f"{capital(kind)}: {_value(one):,.0f} ms emulated, and about {_value(one) + more_ms:,.0f} ms "
                 f"with the medians of what AWS's services add by others' measurements ({told})."
             )
         if bound := latencies.lower_bound(one.execution, cold=one.cold):
-            yield f"{_capital(kind)} is {bound}."
+            yield f"{capital(kind)} is {bound}."
 
 
 def _value(one: Distribution) -> float:
@@ -250,7 +251,3 @@ def _ms(one: Distribution) -> str:
     """The mean; with its interval where there is one."""
     bounds = f" ({one.mean.low:,.1f} to {one.mean.high:,.1f})" if one.mean else ""
     return f"{_value(one):,.1f} ms{bounds}"
-
-
-def _capital(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"

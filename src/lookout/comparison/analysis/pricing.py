@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from statistics import fmean
 from typing import Literal, cast
 
@@ -14,9 +13,10 @@ from lookout.comparison.findings import CostCurve, CostPart, Costs, CostTable
 from lookout.comparison.own_machine import OwnMachine
 from lookout.comparison.plans import throughput_of
 from lookout.comparison.prices import Architecture, Prices
-from lookout.comparison.results import Point, Run
+from lookout.comparison.results import Run
 from lookout.comparison.samples import OFFLOADED, Sample, called
 from lookout.comparison.stages import DETECTOR, stages_ms
+from lookout.comparison.words import capital
 
 # Between an image an hour, and as many as a hundred machines take.
 _LOWEST_RATE_PER_S, _MACHINES = 1 / 3600, 100
@@ -27,7 +27,8 @@ def costs(run: Run, prices: Prices, dollars_per_hour: float | None) -> Costs | N
 
     ``dollars_per_hour``: of a machine like the one measured on; without it there is nothing to compare with.
     """
-    workloads = {name: workload for name in _offloaded(run) if (workload := workload_of(run.points[0], name, run))}
+    first = run.points[0]
+    workloads = {name: found for name in _offloaded(run) if (found := workload_of(first.of(name), name, run))}
     if not workloads:
         return None
     machine = own_machine(run, dollars_per_hour)
@@ -48,7 +49,7 @@ def costs(run: Run, prices: Prices, dollars_per_hour: float | None) -> Costs | N
             free = tuple(offloading.per_thousand(rate, after_free=True) for rate in rates)
             curves.append(CostCurve(f"{name} after the free tier", rates, free))
             turn = break_even(offloading, machine)
-            sentences.append(_sentence(describe(turn, called(name, emulated=run.emulated), machine)))
+            sentences.append(f"{capital(describe(turn, called(name, emulated=run.emulated), machine))}.")
             if turn.images_per_s:
                 meetings.append((turn.images_per_s, machine.per_thousand(turn.images_per_s)))
     source = f"{prices.region}, {prices.as_of}"
@@ -91,15 +92,15 @@ def _detector_ms(sample: Sample) -> float | None:
     return sum(stages.get(stage, 0.0) for stage in DETECTOR) if stages else None
 
 
-def workload_of(point: Point, execution: str, run: Run) -> Workload | None:
-    """An image through the function, by what was measured of those of a point; None where nothing is known of any."""
-    known = [sample for sample in point.of(execution) if sample.is_warm and sample.invocation]
+def workload_of(samples: Iterable[Sample], execution: str, run: Run) -> Workload | None:
+    """An image through the function, by some of one memory; None where nothing is known of any that was warm."""
+    known = [sample for sample in samples if sample.is_warm and sample.invocation]
     if not known:
         return None
     sizes = [sample.size_bytes for sample in known if sample.size_bytes]
     return Workload(
         images=1000,
-        memory_mb=_only(sample.invocation.memory_mb for sample in known if sample.invocation),
+        memory_mb=max(sample.invocation.memory_mb for sample in known if sample.invocation),
         duration_ms=fmean(sample.invocation.duration_ms for sample in known if sample.invocation),
         billed_ms=fmean(sample.invocation.billed_ms for sample in known if sample.invocation),
         image_bytes=fmean(sizes) if sizes else 0,
@@ -110,11 +111,7 @@ def workload_of(point: Point, execution: str, run: Run) -> Workload | None:
 
 def dollars_of(samples: Iterable[Sample], run: Run, execution: str, prices: Prices) -> float | None:
     """What 1,000 images cost that are like these, which had one memory; None where nothing is known of them."""
-    known = [sample for sample in samples if sample.invocation]
-    if not known:
-        return None
-    point = replace(run.points[0], samples=tuple(known))
-    workload = workload_of(point, execution, run)
+    workload = workload_of(samples, execution, run)
     return None if workload is None else per_thousand(workload, expire_days=DEFAULT_EXPIRE_DAYS, prices=prices).dollars
 
 
@@ -145,10 +142,6 @@ def _quantity(part: Part) -> str:
     return f"{part.quantity:,.4g} {part.unit}".rstrip()
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
-
-
 def _offloaded(run: Run) -> tuple[str, ...]:
     return tuple(name for name in run.points[0].condition.executions if name in OFFLOADED)
 
@@ -156,7 +149,3 @@ def _offloaded(run: Run) -> tuple[str, ...]:
 def _architecture(run: Run) -> Architecture:
     named = (run.cloud or {}).get("Architecture", (run.cloud or {}).get("architecture", "x86_64"))
     return cast(Literal["x86_64", "arm64"], named if named in ("x86_64", "arm64") else "x86_64")
-
-
-def _only(values: Iterable[int]) -> int:
-    return max(values)

@@ -15,6 +15,7 @@ from lookout.comparison.results import Run
 from lookout.comparison.samples import OFFLOADED, Sample
 from lookout.comparison.tuning import Goal, Recommendation, recommend
 from lookout.comparison.tuning import MemoryPoint as Measured
+from lookout.comparison.words import capital
 
 _GOALS: tuple[Goal, ...] = ("cheapest", "fastest", "balanced")
 
@@ -104,7 +105,7 @@ def _too_small(least_mb: int, samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def _words(one: Recommendation) -> str:
-    return f"{one.goal[0].upper()}{one.goal[1:]}: {one.sentence}"
+    return f"{capital(one.goal)}: {one.sentence}"
 
 
 def _known(value: float) -> float | None:

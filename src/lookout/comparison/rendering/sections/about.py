@@ -14,6 +14,7 @@ from lookout.comparison.rendering.sections.latency import emulates
 from lookout.comparison.rendering.wording import execution_of
 from lookout.comparison.results import Point
 from lookout.comparison.samples import called
+from lookout.comparison.words import capital
 from lookout.core.detections import Detection
 
 
@@ -143,7 +144,7 @@ def _in_words(name: str) -> str:
     ('Memory (MB)', 'CPU')
     """
     words = " ".join(_WORDS.get(word, word) for word in name.split("_"))
-    return f"{words[:1].upper()}{words[1:]}"
+    return capital(words)
 
 
 def _told(value: object) -> str:
