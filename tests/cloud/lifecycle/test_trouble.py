@@ -119,12 +119,7 @@ def test_after_a_failed_making_up_makes_it_anew(
 
 
 def test_a_plan_that_was_killed_hinders_nobody(account: Account, another: Account):
-    with (
-        pytest.raises(SystemExit),
-        before(account, "DescribeChangeSet", _die),
-        before(account, "DeleteChangeSet", _die),
-    ):
-        plan(account, settings("halted"))
+    _plan_and_die(account, "halted")
     assert status(another, "halted") == "REVIEW_IN_PROGRESS"
     assert plan(another, settings("halted")).phases
     assert status(another, "halted") == "REVIEW_IN_PROGRESS"  # the other's change set is still there
@@ -133,13 +128,18 @@ def test_a_plan_that_was_killed_hinders_nobody(account: Account, another: Accoun
 
 
 def test_what_a_killed_plan_left_goes_with_down(account: Account, another: Account):
+    _plan_and_die(account, "halted")
+    assert gone(another, "halted")
+
+
+def _plan_and_die(account: Account, name: str) -> None:
+    """A plan that is killed before it can take its change set back."""
     with (
         pytest.raises(SystemExit),
         before(account, "DescribeChangeSet", _die),
         before(account, "DeleteChangeSet", _die),
     ):
-        plan(account, settings("halted"))
-    assert gone(another, "halted")
+        plan(account, settings(name))
 
 
 def _die() -> None:
