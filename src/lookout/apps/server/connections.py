@@ -4,30 +4,40 @@ uvicorn times a connection out between two requests only. Here the time runs whe
 the connection's start, or from the last answer, and it doesn't start anew with every byte, so that nobody holds a
 connection by sending his head drop by drop. It runs, too, while nothing of an answer is taken. Bodies have a limit of
 their own (``bodies.py``).
+
+HTTP itself is read by llhttp, Node.js's parser: in C, and strict. What it leaves to its user is looked at here: how
+long a head may be, which encodings are known, and that a request names its host (RFC 9112, 3.2 and 6.1).
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
+from http import HTTPStatus
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+import httptools
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from lookout.apps.server.problems import Reply
 
-_MALFORMED = 400
+# A head of this size is taken, and one of thrice as much is not.
+_HEAD_BYTES = 16 * 1024
+# So many requests may come before the first of them is answered.
+_MOST_AHEAD = 32
 
 
-class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1, and a limit of ``idle_s`` for a head to come. ``cycle`` is uvicorn's name for an exchange.
+class Connection(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, and a limit of ``idle_s`` for a head to come. A cycle is uvicorn's name for an exchange.
 
     ``refuse`` gives the answer to what is no request, by its status and the client's address.
     """
 
     idle_s = 30.0
     refuse: Callable[[int, str], Reply]
+    _at_work: RequestResponseCycle | None = None  # ``cycle`` is the last that came: others may be before it
+    _in_body = False
+    _head_bytes = 0  # fed since a head began, with what was before it in the same piece
     _too_long: asyncio.TimerHandle | None = None
     _not_taken: asyncio.TimerHandle | None = None
 
@@ -40,6 +50,10 @@ class Connection(H11Protocol):
         """See ``asyncio.Protocol``."""
         self._stop_waiting()
         self._forget_not_taken()
+        self.pipeline.clear()
+        if self._at_work is not None:
+            self._at_work.disconnected = True
+            self._at_work.message_event.set()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -52,21 +66,61 @@ class Connection(H11Protocol):
         self._forget_not_taken()
         super().resume_writing()
 
-    def handle_events(self) -> None:
-        """Take what has come."""
-        super().handle_events()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_waiting()
+    def data_received(self, data: bytes) -> None:
+        """Take what has come: while a head is awaited piece by piece, so that it is seen where one grows too long."""
+        self._unset_keepalive_if_required()
+        rest = memoryview(data)
+        while rest and not self.transport.is_closing():
+            piece = rest if self._in_body else rest[:_HEAD_BYTES]
+            rest = rest[len(piece) :]
+            was_in_body = self._in_body
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as upgrade:
+                # Nothing else than HTTP/1.1 is spoken, as RFC 9110 (7.8) leaves to the server: what follows is that.
+                rest = memoryview(bytes(piece[upgrade.args[0] :]) + bytes(rest))
+            except httptools.HttpParserError as error:
+                reason = error.__context__
+                self._refuse(reason.status if isinstance(reason, _MalformedError) else HTTPStatus.BAD_REQUEST)
+            else:
+                self._head_bytes = 0 if was_in_body or self._in_body else self._head_bytes + len(piece)
+                if self._head_bytes > 2 * _HEAD_BYTES:
+                    self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header has come; what comes behind a body, in a trailer, must not pass for one."""
+        if not self._in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """A head is whole."""
+        self._in_body = True
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            raise _MalformedError(HTTPStatus.BAD_REQUEST)
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+            raise _MalformedError(HTTPStatus.NOT_IMPLEMENTED)
+        if len(self.pipeline) >= _MOST_AHEAD:
+            raise _MalformedError(HTTPStatus.BAD_REQUEST)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        self._in_body = False
+        super().on_message_complete()
 
     def shutdown(self) -> None:
-        """The server ends: a request that is not whole by now is not accepted any more."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.more_body:
-                self.transport.close()
-                return
-            # So that the client doesn't send its next one here.
-            self.cycle.default_headers = [*self.cycle.default_headers, (b"connection", b"close")]
-        super().shutdown()
+        """The server ends: a request that is not whole by now is not accepted any more, nor one behind another."""
+        self.pipeline.clear()
+        if self._at_work is None or self._at_work.response_complete or self._at_work.more_body:
+            self.transport.close()
+        else:
+            self._at_work.keep_alive = False  # so that the client doesn't send its next one here
 
     def on_response_complete(self) -> None:
         """An answer is out."""
@@ -80,24 +134,25 @@ class Connection(H11Protocol):
         else:
             super().timeout_keep_alive_handler()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's
-        """Answer what is no HTTP; called while h11's error is handled, which knows a fitting status."""
-        error = sys.exception()
-        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else _MALFORMED
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            reply = self.refuse(status, self.client[0] if self.client else "")
-            headers = [*reply.headers, ("Connection", "close"), ("Content-Length", str(len(reply.body)))]
-            for event in (
-                h11.Response(status_code=reply.status, headers=headers),
-                h11.Data(data=reply.body),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._stop_waiting()
+        self._at_work = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _should_upgrade(self) -> bool:
-        """Whether to speak something else than HTTP/1.1: never, as RFC 9110 leaves to the server."""
         return False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Who offers to speak something else as well has done nothing that a log should tell."""
+
+    def _refuse(self, status: int) -> None:
+        """Answer what is no HTTP, unless it follows a request that isn't answered yet, and take no more."""
+        if self._at_work is None or self._at_work.response_complete:
+            reply = self.refuse(status, self.client[0] if self.client else "")
+            headers = [*reply.headers, ("Connection", "close"), ("Content-Length", str(len(reply.body)))]
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+            self.transport.write(STATUS_LINE[reply.status] + lines.encode("latin-1") + b"\r\n" + reply.body)
+        self.transport.close()
 
     def _await_head(self) -> None:
         self._stop_waiting()
@@ -113,3 +168,11 @@ class Connection(H11Protocol):
         if self._not_taken is not None:
             self._not_taken.cancel()
             self._not_taken = None
+
+
+class _MalformedError(Exception):
+    """A head that is HTTP to the parser, and none that may be worked on."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status.phrase)
+        self.status = status

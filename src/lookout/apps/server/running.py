@@ -187,7 +187,7 @@ def _complain(error: BaseException) -> None:
 def _worker_class(config: ServerConfig, connection: type[Connection]) -> type[UvicornWorker]:
     settings = {
         "http": connection,
-        "loop": "asyncio",
+        "loop": "uvloop",
         "ws": "none",
         "lifespan": "on",
         "server_header": False,
