@@ -77,8 +77,7 @@ class Connection(HttpToolsProtocol):
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                # Nothing else than HTTP/1.1 is spoken, as RFC 9110 (7.8) leaves to the server: what follows is that.
-                rest = memoryview(bytes(piece[upgrade.args[0] :]) + bytes(rest))
+                rest = memoryview(self._head_without_offer() + bytes(piece[upgrade.args[0] :]) + bytes(rest))
             except httptools.HttpParserError as error:
                 reason = error.__context__
                 self._refuse(reason.status if isinstance(reason, _MalformedError) else HTTPStatus.BAD_REQUEST)
@@ -99,20 +98,26 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
-        self._in_body = True
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+        version, hosts = self.parser.get_http_version(), sum(name == b"host" for name, _ in self.headers)
+        if version not in ("1.0", "1.1"):
+            raise _MalformedError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        if hosts != 1 and (hosts or version == "1.1"):
             raise _MalformedError(HTTPStatus.BAD_REQUEST)
         if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
             raise _MalformedError(HTTPStatus.NOT_IMPLEMENTED)
+        if self.parser.get_method() == b"CONNECT":  # of a proxy
+            raise _MalformedError(HTTPStatus.NOT_IMPLEMENTED)
         if len(self.pipeline) >= _MOST_AHEAD:
             raise _MalformedError(HTTPStatus.BAD_REQUEST)
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self._in_body = True
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """A request is whole."""
-        self._in_body = False
-        super().on_message_complete()
+        """A request is whole; or its head alone, where it offers to speak something else."""
+        if not self.parser.should_upgrade():
+            self._in_body = False
+            super().on_message_complete()
 
     def shutdown(self) -> None:
         """The server ends: a request that is not whole by now is not accepted any more, nor one behind another."""
@@ -139,11 +144,17 @@ class Connection(HttpToolsProtocol):
         self._at_work = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _should_upgrade(self) -> bool:
-        return False
+    def _head_without_offer(self) -> bytes:
+        """The head that has come without its offer to speak something else, for a parser that has seen nothing of it.
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Who offers to speak something else as well has done nothing that a log should tell."""
+        Nothing else is spoken, as RFC 9110 (7.8) leaves to the server. But llhttp, or what is between it and us, takes
+        a body behind such a head for the other protocol, and clients send them together: Java's to any server.
+        """
+        first = self.parser.get_method() + b" " + self.url + b" HTTP/" + self.parser.get_http_version().encode()
+        kept = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        return b"\r\n".join([first, *kept, b"", b""])
 
     def _refuse(self, status: int) -> None:
         """Answer what is no HTTP, unless it follows a request that isn't answered yet, and take no more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from flask import Flask
@@ -14,6 +15,8 @@ LaneName = Literal["compute", "offload", "desk"]
 View = TypeVar("View", bound=Callable[..., Any])
 
 _ATTRIBUTE = "lookout_operation"
+# So many addresses are remembered with what is said of them: the few that are asked for all the time are among them.
+_KNOWN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ def operation_of(view: Callable[..., Any]) -> Operation | None:
     return getattr(view, _ATTRIBUTE, None)
 
 
+@lru_cache(maxsize=_KNOWN)
 def find_operation(app: Flask, method: str, path: str) -> Operation | None:
     """What is said of the view that a request would come to; None where there is no such view."""
     try:
