@@ -148,7 +148,7 @@ def test_boxes_of_one_label_that_overlap_are_one_object():
 
 def test_the_network_is_fed_as_its_model_says():
     engine = FakeEngine(darknet_output())
-    picture = noise(200, 120)
+    picture = noise(130, 70)
     Detector(DARKNET, engine).detect(as_png(picture))
     small = cv2.resize(picture, (64, 32), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_allclose(engine.blobs[0][0], small[:, :, ::-1].transpose(2, 0, 1) / 255, atol=1e-6)
