@@ -67,7 +67,7 @@ def test_a_whole_detection_in_a_fresh_process_loads_nothing_that_it_does_not_nee
     found = json.loads(answer.stdout.splitlines()[-1])
     assert len(found["objects"]) > 3
     assert loaded(found["after"], UNWANTED + UNWANTED_OF_OURS) == []
-    # AWS's library, and with it urllib3, comes after the network: see Function.of_environment.
+    # AWS's library, and with it urllib3, comes beside the network: see Function.of_environment.
     # A third of a CPU is one thread's, and nobody spins beside it.
     assert found["threads"] == 1
     assert loaded(found["before"], ["boto3", "botocore", "urllib3", "onnxruntime"]) == []

@@ -119,6 +119,27 @@ def test_a_relative_pattern_is_looked_up_here(album, monkeypatch):
     assert images.find([Path("day/*.png"), Path("*.gif")]) == [Path("day/c.png"), Path("a.gif")]
 
 
+@pytest.mark.parametrize("place", [".", "day", "day/", "./day", "day/c.png", "da?", "../{}/day"])
+def test_an_image_is_called_as_its_path_would_be(album, monkeypatch, place):
+    monkeypatch.chdir(album)
+    path = Path(place.format(album.name))
+    names = list(images.walk([path]))
+    assert names == [str(Path(name)) for name in names]
+    assert [Path(name) for name in names] == images.find([path])
+    assert all(str(path.parent) in {".", name[: len(str(path.parent))]} for name in names)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may look at every file")
+def test_a_folder_whose_files_may_not_be_looked_at_is_said(tmp_path):
+    make(tmp_path / "day", "a.jpg")
+    (tmp_path / "day").chmod(0o400)
+    try:
+        with pytest.raises(NoImagesError, match="can't be looked at"):
+            images.find([tmp_path / "day"])
+    finally:
+        (tmp_path / "day").chmod(0o700)
+
+
 @pytest.mark.parametrize("pattern", ["*.webp", "e*", "gone/*", "*.txt", "[", "[a"])
 def test_a_pattern_without_images_is_the_users_mistake(album, pattern):
     with pytest.raises(NoImagesError):

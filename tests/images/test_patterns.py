@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
+import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +75,39 @@ def test_a_folder_is_sorted_however_few_names_are_held(tmp_path: Path, chunk: in
     for name in (*names, "other"):
         (tmp_path / name).write_bytes(b"")
     assert list(sorted_names(tmp_path, lambda name: name != "other", chunk)) == names
+
+
+# Whatever a file can be called: not text, newlines, a hundred letters.
+names = st.binary(min_size=1, max_size=100).filter(lambda name: not {0, ord("/")} & {*name} and name.strip(b"."))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+@given(found=st.sets(names, max_size=40), chunk=st.integers(1, 12))
+def test_a_folder_is_sorted_whatever_its_files_are_called(found: set[bytes], chunk: int):
+    def wanted(name: str) -> bool:
+        return len(name) % 3 > 0
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name in found:
+            (Path(folder) / os.fsdecode(name)).write_bytes(b"")
+        expected = sorted(name for name in map(os.fsdecode, found) if wanted(name))
+        assert list(sorted_names(Path(folder), wanted, chunk)) == expected
+
+
+def test_a_folder_takes_no_more_memory_than_the_names_that_are_held(tmp_path: Path):
+    (tmp_path / "first").write_bytes(b"")
+    for number in range(1, 4000):
+        os.link(tmp_path / "first", tmp_path / f"{number * 7919 % 4000:04}.jpg")
+
+    def peak_bytes(chunk: int) -> int:
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in sorted_names(tmp_path, lambda _: True, chunk)) == 4000
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak_bytes(200) < peak_bytes(4000) / 8
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every folder")

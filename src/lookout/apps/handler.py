@@ -22,6 +22,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
@@ -84,21 +85,24 @@ class Function:
     def of_environment(environment: Mapping[str, str]) -> Function:
         """The function that the environment describes, its detector warmed up.
 
-        The network comes first: to load it takes three times its size for a moment, which AWS's clients then need
-        not add to. That moment is a function's peak of memory.
+        AWS's clients are made beside the network, which Python need not wait for while it is loaded, and takes as
+        long. To load it takes three times its size for a moment; to a large one's, a function's peak of memory, the
+        clients add their 20 MB.
         """
         memory_mb = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _MB_PER_VCPU))
         # More threads than the CPU share has cores would only wait for each other.
         threads = max(1, memory_mb // _MB_PER_VCPU)
         cv2.setNumThreads(threads)
-        detector = open_detector(
-            Model.open(Path(environment["LOOKOUT_MODEL"])),
-            environment["LOOKOUT_ENGINE"],
-            threads=threads,
-            selection=Selection(float(environment["LOOKOUT_CONFIDENCE"]), float(environment["LOOKOUT_IOU"])),
-        )
-        detector.warm_up()
-        s3, dynamodb = _clients()
+        with ThreadPoolExecutor(1) as beside:
+            clients = beside.submit(_clients)
+            detector = open_detector(
+                Model.open(Path(environment["LOOKOUT_MODEL"])),
+                environment["LOOKOUT_ENGINE"],
+                threads=threads,
+                selection=Selection(float(environment["LOOKOUT_CONFIDENCE"]), float(environment["LOOKOUT_IOU"])),
+            )
+            detector.warm_up()
+            s3, dynamodb = clients.result()
         # Only now that all else has its memory is it known how much an image may take.
         within = limits.within(free_bytes(memory_mb))
         detector = Detector(detector.model, detector.engine, detector.selection, within)

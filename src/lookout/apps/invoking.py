@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -27,7 +26,7 @@ _SKEW_S = 60.0
 
 
 def invoke_each(
-    account: Account, deployment: Deployment, execution: DirectExecution, paths: Iterable[Path], *, as_json: bool
+    account: Account, deployment: Deployment, execution: DirectExecution, paths: Iterable[str], *, as_json: bool
 ) -> int:
     """Invoke the function with each image, and say what came of it; how many failed.
 

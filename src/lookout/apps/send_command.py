@@ -200,8 +200,8 @@ def _spare(paths: Sequence[Path], places: _Places) -> None:
     from lookout.images import walk
 
     if places.table:
-        sparing.spare(places.table, walk(paths), "--csv")
+        sparing.spare(places.table, map(Path, walk(paths)), "--csv")
     if places.resume:
-        sparing.spare(places.resume, walk(paths), "--resume")
+        sparing.spare(places.resume, map(Path, walk(paths)), "--resume")
     if places.save:
-        sparing.spare_folder(places.save, map(str, walk(paths)), "--save", "the images themselves")
+        sparing.spare_folder(places.save, walk(paths), "--save", "the images themselves")

@@ -57,22 +57,22 @@ class Sender:
     journal: Journal | None = None
     detect_noted: DetectNoted | None = None
 
-    def send(self, path: Path) -> Sent:
+    def send(self, image: str) -> Sent:
         """One image. Raises the ``HOPELESS`` and ``OutputError``; any other error is the sample's."""
         kept: list[bytes] = []  # a pipe can't be read again
 
-        def read(path: Path) -> bytes:
-            kept.append(images.read(path))
+        def read(image: Path | str) -> bytes:
+            kept.append(images.read(image))
             return kept[-1]
 
-        identity = Identity.of(path) if self.journal else None
+        identity = Identity.of(Path(image)) if self.journal else None
         if self.journal is None or identity is None:
-            return self._drawn(Sent(take_sample(self.execution, path, self.detect, read=read)), kept)
-        known = self.journal.known(identity, path)
+            return self._drawn(Sent(take_sample(self.execution, image, self.detect, read=read)), kept)
+        known = self.journal.known(identity, Path(image))
         if known.sample:
             return self._drawn(Sent(known.sample, resumed=True), kept)
         place = _Place(self.journal, identity, known.earlier.place if known.earlier else None)
-        sample = take_sample(self.execution, path, self._noting(place, known.earlier), read=read)
+        sample = take_sample(self.execution, image, self._noting(place, known.earlier), read=read)
         if kept:  # what can't be read costs nothing, and may be readable next time
             self.journal.note_outcome(identity, sample, place.name)
         return self._drawn(Sent(sample), kept)
@@ -89,7 +89,7 @@ class Sender:
         if not self.draws or sample.answer is None:
             return sent
         try:
-            data = kept[-1] if kept else images.read(Path(sample.image))
+            data = kept[-1] if kept else images.read(sample.image)
             pixels_bgr = images.draw(images.decode(data).pixels_bgr, sample.answer.objects)
         except LookoutError as error:  # the server reads what this machine doesn't: told like any other failure
             return Sent(Sample.failed(sample.execution, sample.image, sample.started, error))
@@ -171,7 +171,7 @@ class End:
 
 def run(
     sender: Sender,
-    paths: Iterable[Path],
+    paths: Iterable[str],
     concurrency: int,
     reception: Reception,
     ending: Ending,

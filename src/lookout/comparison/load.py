@@ -8,6 +8,7 @@ the time of each counts from when it was *scheduled*: all that came during a sta
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -189,22 +190,22 @@ def bursts(
 
 def take_sample(
     execution: str,
-    path: Path,
+    image: Path | str,
     detect: Callable[[bytes, str], Answer],
     clock: Callable[[], float] = time.time,
-    read: Callable[[Path], bytes] = images.read,
+    read: Callable[[Path | str], bytes] = images.read,
 ) -> Sample:
     """One image through ``detect``. Any error but the ``HOPELESS`` is the sample's."""
     started, data = clock(), None
     try:
-        data = read(path)
-        answer = detect(data, path.name)
+        data = read(image)
+        answer = detect(data, os.path.basename(image))  # noqa: PTH119, see images.walk
     except HOPELESS:
         raise
     except LookoutError as error:  # the boundary: here an error becomes a row
-        failed = Sample.failed(execution, str(path), started, error)
+        failed = Sample.failed(execution, str(image), started, error)
         return replace(failed, ended=clock(), size_bytes=None if data is None else len(data))
-    return Sample(execution, str(path), started, answer, ended=clock(), size_bytes=len(data))
+    return Sample(execution, str(image), started, answer, ended=clock(), size_bytes=len(data))
 
 
 def _order(things: Sequence[Thing], chance: random.Random | None) -> Sequence[Thing]:

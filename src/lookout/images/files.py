@@ -20,16 +20,18 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
 
 def find(paths: Iterable[Path]) -> list[Path]:
     """The images that ``walk`` meets. Raises as it does."""
-    return list(walk(list(paths)))
+    return [Path(name) for name in walk(list(paths))]
 
 
-def walk(paths: Sequence[Path]) -> Iterator[Path]:
+def walk(paths: Sequence[Path]) -> Iterator[str]:
     """The images that files, folders and patterns (``photos/*.jpg``, ``photos/**``) name, each once.
 
     A file that is named is taken whatever its name is; of a folder, and of what a pattern matches, the files with an
     image's suffix, sorted. A path that exists is no pattern, whatever its name. What it costs in memory doesn't grow
-    with the images. Raises ``NoImagesError``, when it comes to it, for a path that is missing, and for a folder or a
-    pattern without images.
+    with the images; they come as text, since Python keeps a table of the parts of all paths that there were.
+
+    Raises ``NoImagesError``, when it comes to it, for a path that is missing, and for a folder or a pattern without
+    images.
     """
     places: list[_Place] = []
     try:
@@ -46,37 +48,38 @@ def walk(paths: Sequence[Path]) -> Iterator[Path]:
 class _Place(Protocol):
     """What an argument stands for: the images in it, and whether an image is one of them."""
 
-    def images(self) -> Iterator[Path]: ...
+    def images(self) -> Iterator[str]: ...
 
-    def names(self, image: Path) -> bool: ...
+    def names(self, image: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
     path: Path
 
-    def images(self) -> Iterator[Path]:
-        yield self.path
+    def images(self) -> Iterator[str]:
+        yield str(self.path)
 
-    def names(self, image: Path) -> bool:
-        return image == self.path
+    def names(self, image: str) -> bool:
+        return image == str(self.path)
 
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
     path: Path
 
-    def images(self) -> Iterator[Path]:
+    def images(self) -> Iterator[str]:
         found = False
+        beginning = str(self.path / "-")[:-1]
         for name in sorted_names(self.path, _has_suffix):
-            if _may_be_image(path := self.path / name):
+            if _may_be_image(image := beginning + name):
                 found = True
-                yield path
+                yield image
         if not found:
             raise _no_images(f"{self.path} holds no images: put files there that end in", self._hint())
 
-    def names(self, image: Path) -> bool:
-        return image.parent == self.path and _has_suffix(image.name)
+    def names(self, image: str) -> bool:
+        return Path(image).parent == self.path and _has_suffix(image)
 
     def _hint(self) -> str:
         deeper = any(_has_suffix(path.name) and path.is_file() for path in self.path.rglob("*"))
@@ -88,17 +91,17 @@ class _Matches:
     pattern: Pattern
     path: Path
 
-    def images(self) -> Iterator[Path]:
+    def images(self) -> Iterator[str]:
         found = False
-        for path in self.pattern.walk(_has_suffix):
-            if _may_be_image(path):
+        for image in map(str, self.pattern.walk(_has_suffix)):
+            if _may_be_image(image):
                 found = True
-                yield path
+                yield image
         if not found:
             raise _no_images(f"nothing that {self.path} matches is an image: name files that end in")
 
-    def names(self, image: Path) -> bool:
-        return _has_suffix(image.name) and self.pattern.matches(image)
+    def names(self, image: str) -> bool:
+        return _has_suffix(image) and self.pattern.matches(Path(image))
 
 
 def _place(path: Path) -> _Place:
@@ -119,19 +122,22 @@ def _has_suffix(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122, since a Path for each name takes ten times as long
 
 
-def _may_be_image(path: Path) -> bool:
+def _may_be_image(image: str) -> bool:
     """A file, or a link that leads nowhere, which fails when it is read; no pipe, where reading may never end."""
+    if os.path.isfile(image):  # noqa: PTH113, since most are, and need no Path
+        return True
+    path = Path(image)
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
-def read(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
+def read(image: Path | str, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
     """The bytes of an image file. Raises ``ImageError`` where it can't be read, or has too many."""
     try:
-        limits.check_bytes(path.stat().st_size)
-        with path.open("rb") as file:
+        with open(image, "rb") as file:  # noqa: PTH123, see walk
+            limits.check_bytes(os.fstat(file.fileno()).st_size)
             data = file.read(limits.max_bytes + 1)  # a device or a pipe doesn't say how much is to come
     except OSError as error:
-        raise ImageError(f"{path.name} can't be read: {error.strerror}") from error
+        raise ImageError(f"{Path(image).name} can't be read: {error.strerror}") from error
     limits.check_bytes(len(data))
     return data
 

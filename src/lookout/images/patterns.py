@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-import heapq
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,15 +26,32 @@ Wanted = Callable[[str], bool]
 
 def sorted_names(folder: Path, wanted: Wanted, chunk: int = CHUNK) -> Iterator[str]:
     """The names in a folder that are wanted, sorted. Raises ``OSError``."""
-    last = ""
-    while True:
-        with os.scandir(folder) as entries:
-            # Names alone: an entry costs ten times as much memory.
-            found = heapq.nsmallest(chunk, (name for entry in entries if (name := entry.name) > last and wanted(name)))
-        yield from found
-        if len(found) < chunk:
-            return
-        last = found[-1]
+    last, full = "", True
+    while full:
+        held = _first_names(folder, wanted, last, chunk)
+        full = len(held) == chunk
+        last = held[-1] if held else last
+        held.reverse()
+        while held:  # what is given is let go of
+            yield held.pop()
+
+
+def _first_names(folder: Path, wanted: Wanted, after: str, count: int) -> list[str]:
+    """The first so many of the wanted names that come after one, sorted."""
+    held: list[str] = []
+    last = ""  # no name behind it counts any more, once there are enough
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name  # alone: an entry costs ten times as much memory
+            if after < name and (not last or name < last) and wanted(name):
+                held.append(name)
+                if len(held) > count + count // 4:
+                    held.sort()
+                    del held[count:]
+                    last = held[-1]
+    held.sort()
+    del held[count:]
+    return held
 
 
 @dataclass(frozen=True, slots=True)
