@@ -1,8 +1,9 @@
 """Local execution: contenders take turns, load by load and round by round, in an order that a seed shuffles.
 
-All servers of a network run all the time, and only the one that is asked has anything to do; what they cost while
-nobody asks them is told, and one that costs much is held until its turn. Between rounds a machine may grow faster or
-slower, and all contenders with it: ratios are made round by round.
+All servers run at the same time, and only the one that is asked has anything to do; what they cost while nobody asks
+them is told, and one that costs much is held until its turn. They are started anew for each round: where a network's
+memory comes to lie makes one start of the same server up to a tenth faster than another. Between rounds a machine may
+grow faster or slower, and all contenders with it: ratios are made round by round.
 """
 
 from __future__ import annotations
@@ -78,23 +79,34 @@ def measure(
 ) -> None:
     """All conditions of a network. ``work``: a folder for requests and logs. Raises ``RuntimeError``."""
     taking_part = [contender for contender in contenders if network.is_darknet or not contender.darknet]
-    with servers(network, taking_part, python_of, conditions[0].paths[0].read_bytes(), work, tell) as started:
-        for one in taking_part:
-            about = {"package": one.package, "version": version_of(one), "licence": one.licence}
-            recorder.write(what="contender", contender=one.key, **about)
-        for name, server in started.items():
-            recorder.write(what="ready", network=network.name, contender=name, seconds=round(server.ready_s, 3))
-        idle = idle_share(started)
-        recorder.write(what="idle", network=network.name, **{name: round(share, 4) for name, share in idle.items()})
-        for condition in conditions:
-            where = {"network": network.name, "pictures": condition.pictures}
-            tell(f"{network.name}, {condition.pictures}")
-            entries = [entry(one, started, condition, work) for one in taking_part]
-            check(network, entries, condition, recorder, where)
-            turns = Turns(network, entries, condition, recorder, where, random.Random(seed))  # noqa: S311  no secret
-            turns.take(tell)
-        for name, server in started.items():
-            recorder.write(what="memory", network=network.name, contender=name, mb=round(server.memory_mb(), 1))
+    for one in taking_part:
+        about = {"package": one.package, "version": version_of(one), "licence": one.licence}
+        recorder.write(what="contender", contender=one.key, **about)
+    first = conditions[0].paths[0].read_bytes()
+    for condition in conditions:
+        where = {"network": network.name, "pictures": condition.pictures}
+        tell(f"{network.name}, {condition.pictures}")
+        requests = {one.key: written(one, condition, work) for one in taking_part}
+        turns = Turns(network, condition, recorder, where, random.Random(seed))  # noqa: S311  no secret
+        for number in range(condition.rounds):
+            with servers(network, taking_part, python_of, first, work) as started:
+                entries = [Entry(one, started[one.server or one.key], requests[one.key]) for one in taking_part]
+                if number == 0:
+                    check(network, entries, condition, recorder, where)
+                turns.take(number, entries)
+                if number == 0 and condition is conditions[0]:
+                    tell_costs(network, started, recorder)
+            tell(f"  round {number + 1} of {condition.rounds}")
+
+
+def tell_costs(network: Network, started: Mapping[str, Running], recorder: Recorder) -> None:
+    """Keep how soon servers answered, what they take while nobody asks them, and their memory."""
+    idle = idle_share(started)
+    recorder.write(what="idle", network=network.name, **{name: round(share, 4) for name, share in idle.items()})
+    for name, server in started.items():
+        about = {"network": network.name, "contender": name}
+        recorder.write(what="ready", **about, seconds=round(server.ready_s, 3))
+        recorder.write(what="memory", **about, mb=round(server.memory_mb(), 1))
 
 
 @contextmanager
@@ -104,7 +116,6 @@ def servers(
     python_of: Callable[[str], Path],
     first: bytes,
     work: Path,
-    tell: Callable[[str], None],
 ) -> Iterator[dict[str, Running]]:
     """A server for each contender that has one of its own, by key."""
     with ExitStack() as stack:
@@ -112,7 +123,6 @@ def servers(
         for one in contenders:
             if one.server is None:
                 started[one.key] = stack.enter_context(serving(network, one, python_of, first, work))
-                tell(f"  {one.key} answers after {started[one.key].ready_s:.1f} s")
         yield started
 
 
@@ -135,14 +145,14 @@ def idle_share(started: Mapping[str, Running], seconds: float = 2.0) -> dict[str
     return {name: (server.cpu_s() - before[name]) / seconds for name, server in started.items()}
 
 
-def entry(one: Contender, started: Mapping[str, Running], condition: Condition, work: Path) -> Entry:
-    """A contender's requests for a condition's pictures, written down."""
+def written(one: Contender, condition: Condition, work: Path) -> list[str]:
+    """A contender's requests for a condition's pictures, as files."""
     folder = work / f"{one.key} {condition.pictures}"
     folder.mkdir(exist_ok=True)
     requests = [folder / f"{number}.http" for number in range(len(condition.paths))]
     for request, path in zip(requests, condition.paths, strict=True):
         request.write_bytes(one.http(path.read_bytes()))
-    return Entry(one, started[one.server or one.key], [str(request) for request in requests])
+    return [str(request) for request in requests]
 
 
 def check(
@@ -182,27 +192,24 @@ class Turns:
     def __init__(
         self,
         network: Network,
-        entries: Sequence[Entry],
         condition: Condition,
         recorder: Recorder,
         where: Mapping[str, str],
         chance: random.Random,
     ) -> None:
         self._network, self._condition, self._recorder, self._where = network, condition, recorder, where
-        self._entries = {one.contender.key: one for one in entries}
+        self._entries: dict[str, Entry] = {}
         self._chance = chance
         self._capacity: dict[str, list[float]] = {}
 
-    def take(self, tell: Callable[[str], None]) -> None:
-        """All rounds."""
-        for number in range(self._condition.rounds):
-            for clients in self._condition.clients:
-                self._closed(number, clients)
-            tell(f"  round {number + 1} of {self._condition.rounds}")
-        for number in range(self._condition.open_rounds):
+    def take(self, number: int, entries: Sequence[Entry]) -> None:
+        """A round."""
+        self._entries = {one.contender.key: one for one in entries}
+        for clients in self._condition.clients:
+            self._closed(number, clients)
+        if number < self._condition.open_rounds:
             for share in self._condition.shares:
                 self._open(number, share)
-            tell(f"  open loops, round {number + 1} of {self._condition.open_rounds}")
 
     def _closed(self, number: int, clients: int) -> None:
         load = f"{clients} client{'s' * (clients > 1)}"
@@ -222,7 +229,7 @@ class Turns:
             self._ask(key, Turn(f"{share:.0%} of capacity", number, plan), rate=round(rate, 2))
 
     def _capacity_of(self, name: str) -> float:
-        """A contender's images a second for eight clients, in its better setting."""
+        """A contender's images a second for eight clients so far, in its better setting."""
         return max(
             statistics.median(rates)
             for key, rates in self._capacity.items()

@@ -30,8 +30,9 @@ HOW = """\
   In open loops images come at random (Poisson) at a share of what that contender does with eight clients, and times
   count from when an image was due.
 - **In turns.** In every round each contender is asked under each load, in an order that is shuffled. Ratios are made
-  round by round; told is their median, with a 95 % interval bootstrapped from the rounds. Servers run all the time, and
-  those that are not asked idle; Ray Serve, which takes a tenth of a core then, is held meanwhile.
+  round by round; told is their median, with a 95 % interval bootstrapped from the rounds. All servers are started anew
+  for each round, as one start of the same server may be some percent faster than another. Those that are not asked
+  idle; Ray Serve, which takes a tenth of a core then, is held meanwhile.
 - **Remote** is *emulated, not AWS*: functions run in Lookout's emulator, which gives them memory / 1769 MB of a core.
   `benchmarks/reference/handler.py` is the reference's, written anew.
 """
