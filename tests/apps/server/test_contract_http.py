@@ -20,6 +20,8 @@ from helpers.service import service_of
 from helpers.tiny import make_picture
 from lookout.apps.server.app import create_app
 from lookout.apps.server.config import MAX_BODY_BYTES
+from lookout.apps.server.operations import find_operation
+from lookout.apps.server.wsgi import REQUEST_ID, call, call_view, environ_of
 from lookout.detector import Detector
 from lookout.errors import EngineError
 from lookout.images import encode_png
@@ -162,6 +164,54 @@ def test_an_engine_that_fails_is_no_empty_result(detector: Detector):
     assert answer.status_code == 500
     assert "gave up" not in answer.text
     assert answer.get_json(force=True)["detail"].startswith("the server failed; the server's log tells more under ")
+
+
+@pytest.mark.parametrize(
+    ("query", "content_type", "body", "status"),
+    [
+        (b"", "image/jpeg", PICTURE, 200),
+        (b"id=7&classes=circle&confidence=0.5", "image/jpeg", PICTURE, 200),
+        (b"annotated=1", "image/jpeg", PICTURE, 200),
+        (b"", "application/json", json.dumps(reference_request(PICTURE)).encode(), 200),
+        (b"", "application/json", b"{", 400),
+        (b"confidence=2", "image/jpeg", PICTURE, 400),
+        (b"execution=remote", "image/jpeg", PICTURE, 400),
+        (b"", "text/plain", PICTURE, 415),
+        (b"", "image/jpeg", PICTURE[:-99], 422),
+        (b"id=fault", "image/jpeg", b"fault", 500),
+    ],
+)
+def test_the_view_alone_answers_as_the_application_does(detector: Detector, query, content_type, body, status):
+    class Faulty(Detector):
+        def detect(self, data: bytes, selection=None):
+            if data == b"fault":
+                raise ZeroDivisionError
+            return super().detect(data, selection)
+
+    service = service_of(Faulty(detector.model, detector.engine))
+    app = create_app(service)
+    operation = find_operation(app, "POST", "/object-detection")
+    headers = [(b"content-type", content_type.encode()), (b"host", b"here")]
+    scope = {"method": "POST", "path": "/object-detection", "query_string": query, "headers": headers}
+    scope |= {"http_version": "1.1", "scheme": "http"}
+
+    def environ() -> dict:
+        return {**environ_of(scope, body), REQUEST_ID: "given"}
+
+    alone, whole = call_view(operation.answer, service, environ()), call(app.wsgi_app, environ())
+    assert alone.status == whole.status == status
+    mine, theirs = dict(alone.headers), dict(whole.headers)
+    assert mine["Content-Type"] == theirs["Content-Type"]
+    assert mine.keys() | {"Content-Length"} == theirs.keys()
+    assert steady(alone.body, mine) == steady(whole.body, theirs)
+
+
+def steady(body: bytes, headers: dict[str, str]) -> object:
+    """An answer without what differs from one time to the next."""
+    if headers["Content-Type"] == "image/jpeg":
+        return body
+    changing = ("id", "inference_time", "timings")
+    return {name: value for name, value in json.loads(body).items() if name not in changing}
 
 
 def test_health_names_the_model_and_the_engine(client: FlaskClient, detector: Detector):

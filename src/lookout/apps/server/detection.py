@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Literal, cast
 
-from flask import Blueprint, Response, g, request
+import msgspec
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Request
 
 from lookout import images
 from lookout.apps.server import offloading
 from lookout.apps.server.offloading import OffloadName
 from lookout.apps.server.operations import Operation, Parameter, describe
+from lookout.apps.server.problems import Reply
 from lookout.apps.server.reading import read_flag, read_image, read_selection
 from lookout.apps.server.schemas import DetectionAnswer, DetectionRequest
 from lookout.apps.server.service import Service
-from lookout.apps.server.wsgi import QUEUE_MS
+from lookout.apps.server.wsgi import QUEUE_MS, response_of, server_timing
 from lookout.core.detections import Detection
 from lookout.core.selection import Selection
 from lookout.errors import UsageError
@@ -57,23 +61,31 @@ _DETECT = Operation(
 def blueprint(service: Service) -> Blueprint:
     """``POST /object-detection``."""
     routes = Blueprint("detection", __name__)
+    answer = partial(_answer, service)
 
     @routes.post("/object-detection")
-    @describe(_DETECT)
-    def detect() -> Response | DetectionAnswer:
-        execution, annotated = _execution(request.args), read_flag(request.args, "annotated")
-        selection = read_selection(request.args, request.args.getlist("classes"), service.model, service.selection)
-        if execution != "local" and selection:
-            raise UsageError("confidence, iou and classes are the stack's own where the execution is remote or direct")
-        request_id, data = read_image(request)
-        if execution == "local":
-            answer = _detect_here(service, request_id, data, selection)
-        else:
-            answer = _offload(service, execution, request_id, data)
-        g.timings_ms = answer["timings"]
-        return _annotated(data, answer) if annotated else answer
+    @describe(dataclasses.replace(_DETECT, answer=answer))
+    def detect() -> Response:
+        return response_of(answer(request))
 
     return routes
+
+
+def _answer(service: Service, request: Request) -> Reply:
+    execution, annotated = _execution(request.args), read_flag(request.args, "annotated")
+    selection = read_selection(request.args, request.args.getlist("classes"), service.model, service.selection)
+    if execution != "local" and selection:
+        raise UsageError("confidence, iou and classes are the stack's own where the execution is remote or direct")
+    request_id, data = read_image(request)
+    queue_ms = request.environ.get(QUEUE_MS, 0.0)
+    if execution == "local":
+        found = _detect_here(service, request_id, data, selection, queue_ms)
+    else:
+        found = _offload(service, execution, request_id, data)
+    body = _annotated(data, found) if annotated else msgspec.json.encode(found)
+    content_type = "image/jpeg" if annotated else "application/json"
+    timing = server_timing({"queue": queue_ms, **found["timings"]})
+    return Reply(200, (("Content-Type", content_type), ("Server-Timing", timing)), body)
 
 
 def _execution(arguments: Mapping[str, str]) -> Literal["local"] | OffloadName:
@@ -83,9 +95,10 @@ def _execution(arguments: Mapping[str, str]) -> Literal["local"] | OffloadName:
     return cast(Literal["local"] | OffloadName, name)
 
 
-def _detect_here(service: Service, request_id: str, data: bytes, selection: Selection | None) -> DetectionAnswer:
+def _detect_here(
+    service: Service, request_id: str, data: bytes, selection: Selection | None, queue_ms: float
+) -> DetectionAnswer:
     result = service.detect(data, selection)
-    queue_ms = request.environ.get(QUEUE_MS, 0.0)
     result = dataclasses.replace(result, timings={"queue": queue_ms, **result.timings})
     return cast(DetectionAnswer, answer_document(request_id, result))
 
@@ -98,6 +111,6 @@ def _offload(service: Service, execution: OffloadName, request_id: str, data: by
     return cast(DetectionAnswer, relayed_document(request_id, answer))
 
 
-def _annotated(data: bytes, answer: DetectionAnswer) -> Response:
+def _annotated(data: bytes, answer: DetectionAnswer) -> bytes:
     pixels = images.draw(images.decode(data).pixels_bgr, [Detection.from_json(found) for found in answer["objects"]])
-    return Response(images.encode_jpeg(pixels), mimetype="image/jpeg")
+    return images.encode_jpeg(pixels)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from flask import Flask
 
@@ -25,7 +26,7 @@ from lookout.apps.server.exchange import Exchange, Receive, Scope, Send, request
 from lookout.apps.server.operations import LaneName
 from lookout.apps.server.problems import RefusalError, Reply, failure, in_dialect, problem
 from lookout.apps.server.service import Service
-from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID, call, environ_of
+from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID, call, call_view, environ_of
 
 _DESK_THREADS, _DESK_QUEUE = 4, 256
 _OFFLOAD_THREADS = 32
@@ -183,8 +184,10 @@ class Door:
         await self._wait(exchange, lane)
         environ = environ_of(exchange.scope, body)
         environ[QUEUE_MS], environ[REQUEST_ID] = exchange.queue_s * 1000, exchange.request_id
+        answer = exchange.operation.answer if exchange.operation else None
+        do = partial(call_view, answer, self._service) if answer else partial(call, self._app.wsgi_app)
         start = self._clock()
-        work = asyncio.get_running_loop().run_in_executor(lane.threads, call, self._app.wsgi_app, environ)
+        work = asyncio.get_running_loop().run_in_executor(lane.threads, do, environ)
         lane.working[work] = start
 
         def leave(_: object) -> None:

@@ -9,6 +9,9 @@ from typing import Any, Literal, TypeVar
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request
+
+from lookout.apps.server.problems import Reply
 
 # Which line a request stands in: for the machine's cores, for the cloud, or for what is answered at once.
 LaneName = Literal["compute", "offload", "desk"]
@@ -37,6 +40,8 @@ class Operation:
     ``bodies``: what it takes, by media type, and ``answers``: what it gives, by status and media type, each as a type
     (``TypedDict``) or a JSON Schema. ``problems``: the statuses of its problem documents. ``public``: needs no key.
     ``key_in_form``: looks for the key itself, in the form that it gets. ``documented``: is no part of the page.
+    ``answer``: what answers without the application on the way, where image after image is asked for: Flask's part of
+    an answer takes as long as a twentieth of a small network.
     """
 
     summary: str
@@ -49,6 +54,7 @@ class Operation:
     answers: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     problems: Sequence[int] = ()
     documented: bool = True
+    answer: Callable[[Request], Reply] | None = None
 
 
 def describe(operation: Operation) -> Callable[[View], View]:

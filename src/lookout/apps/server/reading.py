@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
-from flask import Request
 from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.wrappers import Request
 
 from lookout.apps.server.forms import MEDIA_TYPE, read_form
 from lookout.apps.server.schemas import DetectionRequest
