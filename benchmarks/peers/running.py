@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -167,9 +168,11 @@ def children_cpu_s() -> float:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on, and none of those that systems deal out: Ray takes dozens of them as it starts."""
+    while True:
+        port = random.randrange(15_000, 30_000)  # noqa: S311  no secret
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def tree(pid: int) -> list[int]:

@@ -219,6 +219,17 @@ def test_what_is_no_http_behind_a_request_is_not_answered_in_its_place():
     held(talk, may_answer=False)
 
 
+def test_a_body_that_is_no_http_is_refused():
+    async def talk(client: Client) -> None:
+        await client.say(post(b"/a", b"fine"))
+        assert await client.answer() == (200, b"/a fine")
+        await client.say(b"POST /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nmany\r\n")
+        assert (await client.answer())[0] == 400
+        assert await client.ended()
+
+    held(talk)
+
+
 def test_a_client_that_leaves_is_missed_also_when_it_had_asked_for_more():
     async def talk(client: Client) -> None:
         await client.say(post(b"/wait", b"") + post(b"/b", b""))

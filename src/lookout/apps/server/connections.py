@@ -158,11 +158,15 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Answer what is no HTTP, unless it follows a request that isn't answered yet, and take no more."""
-        if self._at_work is None or self._at_work.response_complete:
+        at_work = self._at_work
+        if at_work is None or at_work.response_complete or (self._in_body and not at_work.response_started):
             reply = self.refuse(status, self.client[0] if self.client else "")
             headers = [*reply.headers, ("Connection", "close"), ("Content-Length", str(len(reply.body)))]
             lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
             self.transport.write(STATUS_LINE[reply.status] + lines.encode("latin-1") + b"\r\n" + reply.body)
+        if at_work is not None:  # it will never be whole, or can't be answered any more
+            at_work.disconnected = True
+            at_work.message_event.set()
         self.transport.close()
 
     def _await_head(self) -> None:
