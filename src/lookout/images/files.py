@@ -126,7 +126,7 @@ def _may_be_image(image: str) -> bool:
     """A file, or a link that leads nowhere, which fails when it is read; no pipe, where reading may never end."""
     if os.path.isfile(image):  # noqa: PTH113, since most are, and need no Path
         return True
-    path = Path(image)
+    path = Path(image)  # whose own question raises where the folder may not be searched
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 

@@ -26,10 +26,6 @@ class _Json(JSONProvider):
         """See ``JSONProvider``."""
         return msgspec.json.decode(s)
 
-    def response(self, *args: Any, **kwargs: Any) -> Response:
-        """See ``JSONProvider``."""
-        return Response(msgspec.json.encode(self._prepare_response_obj(args, kwargs)), mimetype="application/json")
-
 
 def create_app(service: Service) -> Flask:
     """The web application of a service."""

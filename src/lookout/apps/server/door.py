@@ -23,8 +23,9 @@ from lookout.apps.server.admission import Admission, ClientGoneError, QueueFullE
 from lookout.apps.server.bodies import Held, let_by, read_body, too_large
 from lookout.apps.server.config import ServerConfig
 from lookout.apps.server.exchange import Exchange, Receive, Scope, Send, request_id_of, send_reply
+from lookout.apps.server.faults import reply_to
 from lookout.apps.server.operations import LaneName
-from lookout.apps.server.problems import RefusalError, Reply, failure, in_dialect, problem
+from lookout.apps.server.problems import RefusalError, Reply, in_dialect, problem
 from lookout.apps.server.service import Service
 from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID, call, call_view, environ_of
 
@@ -111,9 +112,7 @@ class Door:
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001  what nobody foresaw is told by its id here, too
-            self._service.metrics.count_error("InternalError")
-            _log.error("failed", request_id=exchange.request_id, exc_info=error)
-            return failure(500, exchange.request_id)
+            return reply_to(error, self._service, exchange.request_id)
 
     async def _answer(self, exchange: Exchange) -> Reply:
         is_stranger = self._check_key(exchange)

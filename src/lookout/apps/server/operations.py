@@ -40,8 +40,8 @@ class Operation:
     ``bodies``: what it takes, by media type, and ``answers``: what it gives, by status and media type, each as a type
     (``TypedDict``) or a JSON Schema. ``problems``: the statuses of its problem documents. ``public``: needs no key.
     ``key_in_form``: looks for the key itself, in the form that it gets. ``documented``: is no part of the page.
-    ``answer``: what answers without the application on the way, where image after image is asked for: Flask's part of
-    an answer takes as long as a twentieth of a small network.
+    ``answer``: what answers without the application on the way, where image after image is asked for: see
+    docs/decisions.md for what Flask's part takes.
     """
 
     summary: str

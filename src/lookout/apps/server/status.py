@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import Blueprint, Response, make_response
+from flask import Blueprint, Response
 
 from lookout.apps.server import metrics
 from lookout.apps.server.operations import Operation, describe
 from lookout.apps.server.problems import problem
 from lookout.apps.server.schemas import HealthAnswer, InfoAnswer
 from lookout.apps.server.service import Service
+from lookout.apps.server.wsgi import response_of
 
 _GROUP = "Operation"
 _HEALTH = {200: {"application/json": HealthAnswer}}
@@ -30,8 +31,7 @@ def blueprint(service: Service) -> Blueprint:
     def ready() -> HealthAnswer | Response:
         if service.ready:
             return _health(service)
-        refused = problem(503, "the network is warming up: ask again in 1 s", [("Retry-After", "1")])
-        return make_response(refused.body, refused.status, dict(refused.headers))
+        return response_of(problem(503, "the network is warming up: ask again in 1 s", [("Retry-After", "1")]))
 
     @routes.get("/info")
     @describe(
