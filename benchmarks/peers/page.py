@@ -44,7 +44,7 @@ def _head(folder: Path) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items() if name in _TOLD)
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mb']:,} MB, {machine['system']}"
     told = f"{where}, Python {machine['python']}, {folder.name[:10]}"
-    return words.HEAD.format(folder=folder.name, machine=told, commit=machine["commit"], packages=packages, minutes=45)
+    return words.HEAD.format(folder=folder.name, machine=told, commit=machine["commit"], packages=packages)
 
 
 _TOLD = ("numpy", "opencv-python-headless", "onnxruntime")

@@ -4,8 +4,9 @@ HEAD = """\
 # Performance: Lookout beside what one would pick instead
 
 This page is made by `python -m peers page` from `benchmarks/results/{folder}/`:
-raw samples of one run on one machine. `make bench` runs it all again (in about {minutes} minutes on two cores),
-`make bench ONLY="remote start"` some of its parts. On another machine the figures are others; compare the ratios.
+raw samples of one machine, part by part. `make bench` measures all of it again (with `BENCH="--rounds 4"` its parts
+took 28 minutes on two cores), `make bench ONLY="remote start"` some of it. On another machine the figures are others;
+compare the ratios.
 
 {machine}. Lookout at commit `{commit}`; {packages}.
 """
