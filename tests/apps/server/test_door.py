@@ -402,7 +402,7 @@ def test_a_fault_of_the_door_itself_tells_its_id_and_nothing_else(
         raise ZeroDivisionError("/secret/path")
 
     async def test() -> None:
-        monkeypatch.setattr("lookout.apps.server.door.environ_of", fail)
+        monkeypatch.setattr("lookout.apps.server.door.read_query", fail)
         service = service_of(detector)
         status, detail, headers = await Caller(open_door(service)).say().problem()
         assert (status, detail.endswith(headers["x-request-id"])) == (500, True)

@@ -10,6 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 # How fast the estimate of the service time follows: of a new time this much, of what was known the rest.
 _NEW = 0.1
@@ -74,19 +75,21 @@ class Admission:
             return
         if self.full:
             raise QueueFullError
-        turn = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
         self._line.append(turn)
         watch = asyncio.ensure_future(gone())
+        watch.add_done_callback(lambda _: _end(turn, ClientGoneError()))
+        late = loop.call_later(self._max_wait_s, _end, turn, WaitedTooLongError())
         try:
-            await asyncio.wait({turn, watch}, timeout=self._max_wait_s, return_when=asyncio.FIRST_COMPLETED)
-            if watch.done():
+            await turn
+            if watch.done():  # in the same moment
                 raise ClientGoneError
-            if not turn.done():
-                raise WaitedTooLongError
         except BaseException:
             self._give_up(turn)
             raise
         finally:
+            late.cancel()
             watch.cancel()
 
     def leave(self, service_s: float | None = None) -> None:
@@ -98,11 +101,20 @@ class Admission:
 
     def _call_next(self) -> None:
         while self._busy < self._slots and self._line:
-            self._busy += 1
-            self._line.popleft().set_result(None)
+            turn = self._line.popleft()
+            if not turn.done():
+                self._busy += 1
+                turn.set_result(None)
 
     def _give_up(self, turn: asyncio.Future[None]) -> None:
-        if turn.done():
-            self.leave()
+        if turn.cancelled() or turn.exception():
+            with suppress(ValueError):  # it was passed over already
+                self._line.remove(turn)
         else:
-            self._line.remove(turn)
+            self.leave()
+
+
+def _end(turn: asyncio.Future[None], reason: Exception) -> None:
+    """Nobody waits for this turn any more."""
+    if not turn.done():
+        turn.set_exception(reason)

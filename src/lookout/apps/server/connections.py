@@ -14,17 +14,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import httptools
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from lookout.apps.server.problems import Reply
 
 # A head of this size is taken, and one of thrice as much is not.
 _HEAD_BYTES = 16 * 1024
+_BLANK = b"\r\n\r\n"
 # So many requests may come before the first of them is answered.
 _MOST_AHEAD = 32
+# So much of a body may have come before it is taken: what is read from a socket at once is no more.
+_AHEAD_BYTES = 256 * 1024
 
 
 class Connection(HttpToolsProtocol):
@@ -69,15 +73,16 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come: while a head is awaited piece by piece, so that it is seen where one grows too long."""
         self._unset_keepalive_if_required()
-        rest = memoryview(data)
-        while rest and not self.transport.is_closing():
-            piece = rest if self._in_body else rest[:_HEAD_BYTES]
-            rest = rest[len(piece) :]
+        start = 0
+        while start < len(data) and not self.transport.is_closing():
+            piece = memoryview(data)[start : len(data) if self._in_body else _end_of_head(data, start)]
+            start += len(piece)
             was_in_body = self._in_body
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                rest = memoryview(self._head_without_offer() + bytes(piece[upgrade.args[0] :]) + bytes(rest))
+                data = self._head_without_offer() + bytes(piece[upgrade.args[0] :]) + data[start:]
+                start = 0
             except httptools.HttpParserError as error:
                 reason = error.__context__
                 self._refuse(reason.status if isinstance(reason, _MalformedError) else HTTPStatus.BAD_REQUEST)
@@ -113,6 +118,16 @@ class Connection(HttpToolsProtocol):
             self._in_body = True
             super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Some of a body has come: not copied, unless it comes faster than it is taken."""
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]
+        if len(cycle.body) > _AHEAD_BYTES:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
     def on_message_complete(self) -> None:
         """A request is whole; or its head alone, where it offers to speak something else."""
         if not self.parser.should_upgrade():
@@ -142,7 +157,9 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._stop_waiting()
         self._at_work = cycle
-        super()._start_asgi_task(cycle, app)
+        outgoing = _Outgoing(cycle.transport)
+        cycle.transport = outgoing  # type: ignore[assignment]
+        super()._start_asgi_task(cycle, outgoing.joining(app))
 
     def _head_without_offer(self) -> bytes:
         """The head that has come without its offer to speak something else, for a parser that has seen nothing of it.
@@ -185,9 +202,50 @@ class Connection(HttpToolsProtocol):
             self._not_taken = None
 
 
+class _Outgoing:
+    """What an exchange knows of its transport; an answer's head leaves with what follows it.
+
+    So the system is called once for both, and the client wakes up once.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._holds = False
+        self._held = b""
+        self.close, self.is_closing = transport.close, transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Send this, or keep it for the next."""
+        if self._holds:
+            self._held = data
+        else:
+            self._transport.write(self._held + data)
+            self._held = b""
+
+    def joining(self, app: ASGI3Application) -> ASGI3Application:
+        """The application, whose answers come here."""
+
+        async def call(scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            async def send_joined(message: ASGISendEvent) -> None:
+                self._holds = message["type"] == "http.response.start"
+                await send(message)
+                if self._held and not self._holds:  # HEAD's, which nothing follows
+                    self.write(b"")
+
+            await app(scope, receive, send_joined)
+
+        return call
+
+
 class _MalformedError(Exception):
     """A head that is HTTP to the parser, and none that may be worked on."""
 
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status.phrase)
         self.status = status
+
+
+def _end_of_head(data: bytes, start: int) -> int:
+    """Where the head that begins here ends, or what of it is looked at at once: bodies come as one piece."""
+    end = data.find(_BLANK, start, start + _HEAD_BYTES)
+    return start + _HEAD_BYTES if end < 0 else end + len(_BLANK)

@@ -6,7 +6,7 @@ from flask import Blueprint, g, request
 
 from lookout.apps.server.detection import BINARY, UNIT
 from lookout.apps.server.operations import Operation, describe
-from lookout.apps.server.reading import image_of, read_form_of, read_selection
+from lookout.apps.server.reading import Asked, image_of, read_form_of, read_selection
 from lookout.apps.server.schemas import DeepStackAnswer, DeepStackPrediction
 from lookout.apps.server.service import Service
 from lookout.core.detections import Detection
@@ -38,7 +38,7 @@ def blueprint(service: Service) -> Blueprint:
     @routes.post("/v1/vision/detection")
     @describe(_DETECT)
     def detect() -> DeepStackAnswer:
-        form = read_form_of(request)
+        form = read_form_of(Asked.of(request))
         data = image_of(form)
         asked = {"confidence": form["min_confidence"].decode("utf-8", "replace")} if "min_confidence" in form else {}
         result = service.detect(data, read_selection(asked, [], service.model, service.selection))

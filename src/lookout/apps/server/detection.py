@@ -9,17 +9,16 @@ from typing import Literal, cast
 
 import msgspec
 from flask import Blueprint, Response, request
-from werkzeug.wrappers import Request
 
 from lookout import images
 from lookout.apps.server import offloading
 from lookout.apps.server.offloading import OffloadName
 from lookout.apps.server.operations import Operation, Parameter, describe
 from lookout.apps.server.problems import Reply
-from lookout.apps.server.reading import read_flag, read_image, read_selection
+from lookout.apps.server.reading import Asked, read_flag, read_image, read_selection
 from lookout.apps.server.schemas import DetectionAnswer, DetectionRequest
 from lookout.apps.server.service import Service
-from lookout.apps.server.wsgi import QUEUE_MS, response_of, server_timing
+from lookout.apps.server.wsgi import response_of, server_timing
 from lookout.core.detections import Detection
 from lookout.core.selection import Selection
 from lookout.errors import UsageError
@@ -44,7 +43,9 @@ _DETECT = Operation(
             {"type": "string", "enum": ["local", "remote", "direct"]},
         ),
         Parameter(
-            "id", "Comes back in the answer; for bodies that are not JSON.", {"type": "string", "maxLength": 200}
+            "id",
+            "Comes back in the answer, in place of X-Request-ID; for bodies that are not JSON.",
+            {"type": "string", "maxLength": 200},
         ),
     ),
     bodies={
@@ -66,25 +67,25 @@ def blueprint(service: Service) -> Blueprint:
     @routes.post("/object-detection")
     @describe(dataclasses.replace(_DETECT, answer=answer))
     def detect() -> Response:
-        return response_of(answer(request))
+        return response_of(answer(Asked.of(request)))
 
     return routes
 
 
-def _answer(service: Service, request: Request) -> Reply:
-    execution, annotated = _execution(request.args), read_flag(request.args, "annotated")
-    selection = read_selection(request.args, request.args.getlist("classes"), service.model, service.selection)
+def _answer(service: Service, asked: Asked) -> Reply:
+    arguments = {name: values[0] for name, values in asked.arguments.items()}
+    execution, annotated = _execution(arguments), read_flag(arguments, "annotated")
+    selection = read_selection(arguments, asked.arguments.get("classes", ()), service.model, service.selection)
     if execution != "local" and selection:
         raise UsageError("confidence, iou and classes are the stack's own where the execution is remote or direct")
-    request_id, data = read_image(request)
-    queue_ms = request.environ.get(QUEUE_MS, 0.0)
+    request_id, data = read_image(asked)
     if execution == "local":
-        found = _detect_here(service, request_id, data, selection, queue_ms)
+        found = _detect_here(service, request_id, data, selection, asked.queue_ms)
     else:
         found = _offload(service, execution, request_id, data)
     body = _annotated(data, found) if annotated else msgspec.json.encode(found)
     content_type = "image/jpeg" if annotated else "application/json"
-    timing = server_timing({"queue": queue_ms, **found["timings"]})
+    timing = server_timing({"queue": asked.queue_ms, **found["timings"]})
     return Reply(200, (("Content-Type", content_type), ("Server-Timing", timing)), body)
 
 
@@ -98,9 +99,9 @@ def _execution(arguments: Mapping[str, str]) -> Literal["local"] | OffloadName:
 def _detect_here(
     service: Service, request_id: str, data: bytes, selection: Selection | None, queue_ms: float
 ) -> DetectionAnswer:
-    result = service.detect(data, selection)
-    result = dataclasses.replace(result, timings={"queue": queue_ms, **result.timings})
-    return cast(DetectionAnswer, answer_document(request_id, result))
+    answer = cast(DetectionAnswer, answer_document(request_id, service.detect(data, selection)))
+    answer["timings"] = {"queue": round(queue_ms, 3), **answer["timings"]}
+    return answer
 
 
 def _offload(service: Service, execution: OffloadName, request_id: str, data: bytes) -> DetectionAnswer:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import cv2
+
 from lookout.core.selection import Selection
 from lookout.detector import Detector, Result, Source, open_detector
 from lookout.models.model import Model
@@ -33,6 +35,9 @@ class Detectors:
         # OpenCV keeps one number of threads for both: that of the last one opened.
         self._narrow = open_detector(model, engine, 1, selection, at_once=cores)
         self._wide = open_detector(model, engine, cores, selection) if cores > 1 else self._narrow
+        if engine != "opencv":
+            # It only frames pictures then, which one thread does as soon: its others would wait awake.
+            cv2.setNumThreads(1)
         self._lock = threading.Lock()
         self._busy = 0
         self._clock = clock

@@ -26,8 +26,9 @@ from lookout.apps.server.exchange import Exchange, Receive, Scope, Send, request
 from lookout.apps.server.faults import reply_to
 from lookout.apps.server.operations import LaneName
 from lookout.apps.server.problems import RefusalError, Reply, in_dialect, problem
+from lookout.apps.server.reading import Asked, read_query
 from lookout.apps.server.service import Service
-from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID, call, call_view, environ_of
+from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID, call, environ_of
 
 _DESK_THREADS, _DESK_QUEUE = 4, 256
 _OFFLOAD_THREADS = 32
@@ -50,6 +51,30 @@ class Lane:
     admission: Admission
     threads: ThreadPoolExecutor
     working: dict[asyncio.Future[Reply], float] = field(default_factory=dict)
+
+    async def work(self, do: Callable[[], Reply], clock: Callable[[], float]) -> Reply:
+        """What a thread gets by ``do``, for one who was let in.
+
+        What was begun holds its place until it is done, also where nobody waits for it any more.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Reply] = loop.create_future()
+
+        def leave(settle: Callable[[], None]) -> None:
+            self.admission.leave(clock() - self.working.pop(answer))
+            if not answer.done():
+                settle()
+
+        def run() -> None:
+            self.working[answer] = clock()
+            try:
+                settle = partial(answer.set_result, do())
+            except BaseException as error:  # noqa: BLE001  it is raised where the answer is awaited
+                settle = partial(answer.set_exception, error)
+            loop.call_soon_threadsafe(leave, settle)
+
+        self.threads.submit(run)
+        return await answer
 
 
 class Door:
@@ -170,32 +195,31 @@ class Door:
         await let_by(exchange, _DRAINED_BODIES * self._config.max_body_bytes, self._config.body_timeout_s)
 
     async def _wait(self, exchange: Exchange, lane: Lane) -> None:
-        start = self._clock()
         try:
             await lane.admission.enter(exchange.gone)
         except QueueFullError as error:
             raise _busy("QueueFull", "the queue is full", lane) from error
         except WaitedTooLongError as error:
             raise _busy("WaitedTooLong", f"no core was free within {self._config.max_wait_s:g} s", lane) from error
-        exchange.queue_s = self._clock() - start
 
     async def _work(self, exchange: Exchange, lane: Lane, body: bytes) -> Reply:
-        await self._wait(exchange, lane)
-        environ = environ_of(exchange.scope, body)
-        environ[QUEUE_MS], environ[REQUEST_ID] = exchange.queue_s * 1000, exchange.request_id
-        answer = exchange.operation.answer if exchange.operation else None
-        do = partial(call_view, answer, self._service) if answer else partial(call, self._app.wsgi_app)
         start = self._clock()
-        work = asyncio.get_running_loop().run_in_executor(lane.threads, do, environ)
-        lane.working[work] = start
 
-        def leave(_: object) -> None:
-            del lane.working[work]
-            lane.admission.leave(self._clock() - start)
+        def work() -> Reply:
+            exchange.queue_s = self._clock() - start
+            return self._work_on(exchange, body)
 
-        # What was begun holds its place until it is done, also where nobody waits for it any more.
-        work.add_done_callback(leave)
-        return await asyncio.shield(work)
+        await self._wait(exchange, lane)
+        return await lane.work(work, self._clock)
+
+    def _work_on(self, exchange: Exchange, body: bytes) -> Reply:
+        """The answer of its view, or of the application: in a thread."""
+        queue_ms, request_id, operation = exchange.queue_s * 1000, exchange.request_id, exchange.operation
+        if operation and operation.answer:
+            query, content_type = read_query(exchange.scope["query_string"]), exchange.header(b"content-type")
+            return operation.answer(Asked(query, content_type, body, request_id, queue_ms))
+        environ = environ_of(exchange.scope, body)
+        return call(self._app.wsgi_app, {**environ, QUEUE_MS: queue_ms, REQUEST_ID: request_id})
 
     def _note(self, exchange: Exchange, status: int) -> None:
         elapsed_s = self._clock() - exchange.started_s

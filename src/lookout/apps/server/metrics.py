@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -23,7 +23,7 @@ class Metrics:
         self._model = model
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._stages = Histogram(
+        stages = Histogram(
             "lookout_stage_duration_seconds",
             "How long an image's stage took: queue, decode, preprocess, inference, postprocess.",
             ("model", "stage"),
@@ -44,14 +44,15 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
-        self._images = Counter("lookout_images", "Images that were answered with objects.", _MODEL, registry=registry)
-        self._detections = Counter(
-            "lookout_detections", "Objects that were found.", ("model", "label"), registry=registry
-        )
+        images = Counter("lookout_images", "Images that were answered with objects.", _MODEL, registry=registry)
+        detections = Counter("lookout_detections", "Objects that were found.", ("model", "label"), registry=registry)
         self._errors = Counter(
             "lookout_errors", "Requests that failed or were refused.", ("model", "kind"), registry=registry
         )
-        self._images.labels(model)  # shown as 0 from the start
+        self._images = images.labels(model)  # shown as 0 from the start
+        # Of every image: to look a child up takes longer than to count.
+        self._stage = cache(partial(stages.labels, model))
+        self._label = cache(partial(detections.labels, model))
         self._gauge = Gauge("lookout_queue_length", "Detections that wait.", _MODEL, registry=registry)
         self._busy = Gauge("lookout_requests_in_flight", "Detections at work.", _MODEL, registry=registry)
 
@@ -62,15 +63,15 @@ class Metrics:
 
     def count(self, result: Result) -> None:
         """An image was answered."""
-        self._images.labels(self._model).inc()
+        self._images.inc()
         self.observe(result.timings)
-        for label, number in Tally(found.label for found in result.objects).items():
-            self._detections.labels(self._model, label).inc(number)
+        for found in result.objects:
+            self._label(found.label).inc()
 
     def observe(self, timings_ms: Mapping[str, float]) -> None:
         """Stages took so long."""
         for stage, elapsed_ms in timings_ms.items():
-            self._stages.labels(self._model, stage).observe(elapsed_ms / 1000)
+            self._stage(stage).observe(elapsed_ms / 1000)
 
     def observe_offload(self, execution: str, elapsed_ms: float) -> None:
         """An image was offloaded, and answered after so long."""

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeVar
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Request
 
 from lookout.apps.server.problems import Reply
+from lookout.apps.server.reading import Asked
 
 # Which line a request stands in: for the machine's cores, for the cloud, or for what is answered at once.
 LaneName = Literal["compute", "offload", "desk"]
@@ -54,7 +54,7 @@ class Operation:
     answers: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     problems: Sequence[int] = ()
     documented: bool = True
-    answer: Callable[[Request], Reply] | None = None
+    answer: Callable[[Asked], Reply] | None = None
 
 
 def describe(operation: Operation) -> Callable[[View], View]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import parse_qs
 
 import msgspec
 from werkzeug.exceptions import UnsupportedMediaType
@@ -14,6 +16,7 @@ from werkzeug.wrappers import Request
 
 from lookout.apps.server.forms import MEDIA_TYPE, read_form
 from lookout.apps.server.schemas import DetectionRequest
+from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID
 from lookout.core.selection import Selection
 from lookout.errors import UsageError
 from lookout.executions.contract import MAX_ID_LENGTH, read_request
@@ -27,15 +30,44 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 _TRUE, _FALSE = {"1", "true"}, {"", "0", "false"}
 
 
-def read_image(request: Request) -> tuple[str, bytes]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is wanted: a request's query, its body, what it is called, and how long it has waited (milliseconds)."""
+
+    arguments: Mapping[str, Sequence[str]]
+    content_type: str
+    body: bytes
+    request_id: str
+    queue_ms: float
+
+    @staticmethod
+    def of(request: Request) -> Asked:
+        """What a request of Flask's asks for."""
+        environ = request.environ
+        request_id, queue_ms = environ.get(REQUEST_ID) or str(uuid.uuid4()), environ.get(QUEUE_MS, 0.0)
+        content_type = request.headers.get("Content-Type", "")
+        return Asked(request.args.to_dict(flat=False), content_type, request.get_data(), request_id, queue_ms)
+
+    @property
+    def media_type(self) -> str:
+        """The body's, without parameters."""
+        return self.content_type.partition(";")[0].strip().lower()
+
+
+def read_query(query: bytes) -> Mapping[str, Sequence[str]]:
+    """The parameters of a query, as it came: each with its values."""
+    return parse_qs(query.decode("utf-8", "replace"), keep_blank_values=True) if query else {}
+
+
+def read_image(asked: Asked) -> tuple[str, bytes]:
     """The request's id and image, whichever of the three forms it came in."""
-    media_type = request.mimetype
+    media_type = asked.media_type
     if media_type == "application/json":
-        return read_request(read_json(request.get_data(), DetectionRequest))
+        return read_request(read_json(asked.body, DetectionRequest))
     if media_type == MEDIA_TYPE:
-        return _query_id(request), image_of(read_form_of(request))
+        return _query_id(asked), image_of(read_form_of(asked))
     if media_type.startswith("image/") or media_type == "application/octet-stream":
-        return _query_id(request), request.get_data()
+        return _query_id(asked), asked.body
     raise UnsupportedMediaType("send application/json, image/*, or multipart/form-data with a file named image")
 
 
@@ -52,11 +84,11 @@ def read_json(body: bytes, kind: type[Document]) -> Document:
         raise UsageError("the body is not JSON") from error
 
 
-def read_form_of(request: Request) -> Mapping[str, bytes]:
+def read_form_of(asked: Asked) -> Mapping[str, bytes]:
     """The parts of the form that a request is. Raises ``UsageError``."""
-    if request.mimetype != MEDIA_TYPE:
+    if asked.media_type != MEDIA_TYPE:
         raise UnsupportedMediaType("send multipart/form-data with a file named image")
-    return read_form(request.headers["Content-Type"], request.get_data())
+    return read_form(asked.content_type, asked.body)
 
 
 def image_of(form: Mapping[str, bytes]) -> bytes:
@@ -67,7 +99,7 @@ def image_of(form: Mapping[str, bytes]) -> bytes:
 
 
 def read_selection(
-    arguments: Mapping[str, str], classes: list[str], model: Model, usual: Selection
+    arguments: Mapping[str, str], classes: Sequence[str], model: Model, usual: Selection
 ) -> Selection | None:
     """What counts as an object for this request; None where it doesn't say. Raises ``UsageError``."""
     if not classes and not {"confidence", "iou"} & arguments.keys():
@@ -113,9 +145,9 @@ def _number(arguments: Mapping[str, str], name: str, usual: float) -> float:
     return float(text) if text else usual
 
 
-def _query_id(request: Request) -> str:
-    """The id of a request whose body is no JSON: the query's ``id``, or a new one. Raises ``UsageError``."""
-    given: str = request.args.get("id", "")
+def _query_id(asked: Asked) -> str:
+    """The id of a request whose body is no JSON: the query's ``id``, or its own. Raises ``UsageError``."""
+    given = asked.arguments.get("id", [""])[0]
     if len(given) > MAX_ID_LENGTH:
         raise UsageError(f"id must be a text of 1 to {MAX_ID_LENGTH} characters")
-    return given or str(uuid.uuid4())
+    return given or asked.request_id

@@ -1,19 +1,16 @@
-"""One request through a WSGI application, or one view of it: its body is here already, the whole answer is wanted."""
+"""One request through a WSGI application: its body is here already, the whole answer is wanted."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
-from werkzeug.wrappers import Request
 
-from lookout.apps.server.faults import reply_to
 from lookout.apps.server.problems import Reply
-from lookout.apps.server.service import Service
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -72,14 +69,6 @@ def call(application: WSGIApplication, environ: dict[str, Any]) -> Reply:
             chunks.close()
     status, headers = started[0]
     return Reply(HTTPStatus(int(status.split(" ", 1)[0])).value, tuple(headers), body)
-
-
-def call_view(answer: Callable[[Request], Reply], service: Service, environ: dict[str, Any]) -> Reply:
-    """The answer of one view, without the application around it."""
-    try:
-        return answer(Request(environ))
-    except Exception as error:  # noqa: BLE001  as the application does
-        return reply_to(error, service, environ[REQUEST_ID])
 
 
 def response_of(reply: Reply) -> Response:
