@@ -1,16 +1,36 @@
-"""The line before the detector: who may work, who waits, who is sent away."""
+"""The line before the detector: who is worked for, who waits, who is sent away."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookout.apps.server.admission import Admission, ClientGoneError, QueueFullError, WaitedTooLongError
+from lookout.apps.server.admission import ClientGoneError, Lane, QueueFullError, WaitedTooLongError
+
+
+class Threads(Executor):
+    """One that works when it is told to, on what came first."""
+
+    def __init__(self) -> None:
+        self.line: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+
+    def submit(self, work: Callable[[], Any]) -> Future[Any]:
+        self.line.append((Future(), work))
+        return self.line[-1][0]
+
+    def work(self) -> None:
+        while self.line:
+            future, work = self.line.popleft()
+            if future.set_running_or_notify_cancel():
+                work()
+                break
 
 
 async def never() -> None:
@@ -26,173 +46,205 @@ async def let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-def queue_up(admission: Admission, count: int, gone: Callable[[], Awaitable[None]] = never) -> list[asyncio.Task[None]]:
-    return [asyncio.ensure_future(admission.enter(gone)) for _ in range(count)]
+def nothing() -> None:
+    """Work that takes no time."""
 
 
-def test_as_many_work_as_there_are_slots_and_the_others_wait_their_turn():
+def line_up(lane: Lane, count: int, gone: Callable[[], Awaitable[None]] = never) -> list[asyncio.Task[None]]:
+    return [asyncio.ensure_future(lane.do(nothing, gone)) for _ in range(count)]
+
+
+def opened(threads: Executor, slots: int, queue: int, max_wait_s: float = 60, **settings: Any) -> Lane:
+    lane = Lane(threads, slots, queue, max_wait_s, **settings)
+    lane.open()
+    return lane
+
+
+def test_as_many_are_worked_for_as_there_are_threads_and_the_others_wait_their_turn():
     async def test() -> None:
-        admission = Admission(queue=3, max_wait_s=60)
-        admission.open(2)
-        tasks = queue_up(admission, 5)
+        threads = Threads()
+        lane = opened(threads, slots=2, queue=3)
+        tasks = line_up(lane, 5)
         await let_others_run()
-        assert [task.done() for task in tasks] == [True, True, False, False, False]
-        assert (admission.busy, admission.waiting, admission.full) == (2, 3, True)
-        for position in (2, 3, 4):
-            admission.leave()
+        assert (lane.busy, lane.waiting, lane.full) == (2, 3, True)
+        for done in range(1, 6):
+            threads.work()
             await let_others_run()
-            assert [task.done() for task in tasks] == [number <= position for number in range(5)]
+            assert [task.done() for task in tasks] == [number < done for number in range(5)]
+            assert lane.busy + lane.waiting == 5 - done
+
+    run(test)
+
+
+def test_what_work_gives_or_raises_comes_back_from_its_thread():
+    async def test() -> None:
+        with ThreadPoolExecutor(2) as threads:
+            lane = opened(threads, slots=2, queue=100)
+            squares = await asyncio.gather(*(lane.do(lambda n=n: n * n, never) for n in range(50)))
+            assert squares == [n * n for n in range(50)]
+            with pytest.raises(ZeroDivisionError):
+                await lane.do(lambda: 1 // 0, never)
+            assert (lane.busy, lane.waiting, lane.longest_s) == (0, 0, 0.0)
 
     run(test)
 
 
 def test_who_comes_when_the_queue_is_full_is_sent_away_at_once():
     async def test() -> None:
-        admission = Admission(queue=1, max_wait_s=60)
-        admission.open(1)
-        queue_up(admission, 2)
+        threads = Threads()
+        lane = opened(threads, slots=1, queue=1)
+        line_up(lane, 2)
         await let_others_run()
         with pytest.raises(QueueFullError):
-            await admission.enter(never)
-        admission.leave()
+            await lane.do(nothing, never)
+        threads.work()
         await let_others_run()
-        assert not admission.full
+        assert not lane.full
 
     run(test)
 
 
 def test_until_it_opens_everybody_waits():
     async def test() -> None:
-        admission = Admission(queue=4, max_wait_s=60)
-        tasks = queue_up(admission, 3)
+        threads, left = Threads(), asyncio.Event()
+        lane = Lane(threads, slots=2, queue=3, max_wait_s=60)
+        first, leaver, last = [*line_up(lane, 1), *line_up(lane, 1, left.wait), *line_up(lane, 1)]
         await let_others_run()
-        assert not any(task.done() for task in tasks)
-        admission.open(2)
+        assert (lane.busy, lane.waiting, lane.full, len(threads.line)) == (0, 3, True, 0)
+        left.set()
         await let_others_run()
-        assert [task.done() for task in tasks] == [True, True, False]
+        assert isinstance(leaver.exception(), ClientGoneError)
+        lane.open()
+        assert (lane.busy, lane.waiting, len(threads.line)) == (2, 0, 2)
+        threads.work()
+        threads.work()
+        await asyncio.gather(first, last)
 
     run(test)
 
 
 def test_who_has_waited_too_long_is_sent_away_and_leaves_no_trace():
     async def test() -> None:
-        admission = Admission(queue=2, max_wait_s=0.01)
-        admission.open(1)
-        await admission.enter(never)
+        threads = Threads()
+        lane = opened(threads, slots=1, queue=2, max_wait_s=0.01)
+        (first,) = line_up(lane, 1)
+        await let_others_run()
         with pytest.raises(WaitedTooLongError):
-            await admission.enter(never)
-        assert admission.waiting == 0
-        admission.leave()
-        await admission.enter(never)
+            await lane.do(nothing, never)
+        assert (lane.busy, lane.waiting) == (1, 0)
+        threads.work()
+        await first
+        threads.work()  # finds nothing to do
+        assert lane.busy == 0
 
     run(test)
 
 
 def test_who_hangs_up_is_forgotten():
     async def test() -> None:
-        admission, left = Admission(queue=2, max_wait_s=60), asyncio.Event()
-        admission.open(1)
-        await admission.enter(never)
-        leaver = queue_up(admission, 1, left.wait)[0]
-        stayer = queue_up(admission, 1)[0]
+        threads, left = Threads(), asyncio.Event()
+        lane = opened(threads, slots=1, queue=2)
+        first, leaver, stayer = [*line_up(lane, 1), *line_up(lane, 1, left.wait), *line_up(lane, 1)]
         await let_others_run()
         left.set()
         with pytest.raises(ClientGoneError):
             await leaver
-        admission.leave()
-        await stayer
-        assert (admission.busy, admission.waiting) == (1, 0)
+        threads.work()
+        threads.work()
+        await asyncio.gather(first, stayer)
+        assert (lane.busy, lane.waiting) == (0, 0)
 
     run(test)
 
 
-def test_a_turn_that_comes_as_the_client_hangs_up_goes_to_the_next():
+def test_what_was_begun_holds_its_place_to_its_end_whoever_leaves():
     async def test() -> None:
-        admission, left = Admission(queue=2, max_wait_s=60), asyncio.Event()
-        admission.open(1)
-        await admission.enter(never)
-        leaver = queue_up(admission, 1, left.wait)[0]
-        stayer = queue_up(admission, 1)[0]
+        threads, left, seen = Threads(), asyncio.Event(), []
+        lane = opened(threads, slots=1, queue=2)
+
+        def leave_meanwhile() -> None:
+            left.set()
+            cancelled.cancel()
+            seen.append(lane.busy)
+
+        cancelled = asyncio.ensure_future(lane.do(leave_meanwhile, never))
+        (gone,) = line_up(lane, 1, left.wait)
         await let_others_run()
-        left.set()
-        admission.leave()
-        with pytest.raises(ClientGoneError):
-            await leaver
-        await stayer
-        assert (admission.busy, admission.waiting) == (1, 0)
+        threads.work()  # the first is cancelled while it is at work, the second's client leaves
+        await let_others_run()
+        assert (cancelled.cancelled(), isinstance(gone.exception(), ClientGoneError), seen) == (True, True, [1])
+        assert (lane.busy, lane.waiting, lane.longest_s) == (0, 0, 0.0)
 
     run(test)
 
 
 def test_a_cancelled_wait_leaves_no_trace():
     async def test() -> None:
-        admission = Admission(queue=2, max_wait_s=60)
-        admission.open(1)
-        await admission.enter(never)
-        waiting = queue_up(admission, 1)[0]
+        threads = Threads()
+        lane = opened(threads, slots=1, queue=2)
+        at_work, waiting = line_up(lane, 2)
         await let_others_run()
         waiting.cancel()
         await let_others_run()
-        assert admission.waiting == 0
-        admission.leave()
-        assert admission.busy == 0
+        assert (lane.busy, lane.waiting) == (1, 0)
+        threads.work()
+        await at_work
+        assert lane.busy == 0
 
     run(test)
 
 
-def test_when_to_come_back_follows_from_the_line_and_what_requests_take():
+def test_when_to_come_back_follows_from_the_line_and_what_work_takes():
     async def test() -> None:
-        admission = Admission(queue=9, max_wait_s=60)
-        admission.open(2)
-        assert admission.retry_after_s == 1
-        await admission.enter(never)
-        admission.leave(service_s=4.0)
-        queue_up(admission, 7)
+        threads, now_s = Threads(), iter([0.0, 4.0])
+        lane = opened(threads, slots=2, queue=9, clock=lambda: next(now_s))
+        assert lane.retry_after_s == 1
+        line_up(lane, 1)
         await let_others_run()
-        assert admission.retry_after_s == 14  # 7 of 4 s each, two at a time
+        threads.work()
+        await let_others_run()
+        line_up(lane, 7)
+        await let_others_run()
+        assert lane.retry_after_s == 14  # 7 of 4 s each, two at a time
 
     run(test)
 
 
 @given(
-    st.lists(st.sampled_from(["come", "leave", "hang up", "give up"]), max_size=60),
+    st.lists(st.sampled_from(["come", "work", "hang up", "give up"]), max_size=60),
     st.integers(1, 3),
     st.integers(0, 4),
 )
 def test_places_are_never_lost_nor_given_twice(steps: list[str], slots: int, queue: int):
-    """Against a plain list: who works, and who waits in which order."""
+    """Against a plain list of those who are there, in the order in which they came."""
 
     async def test() -> None:
-        admission = Admission(queue, max_wait_s=60)
-        admission.open(slots)
-        working, waiting = 0, []
+        threads, there = Threads(), []
+        lane = opened(threads, slots, queue)
         for step in steps:
             if step == "come":
                 left = asyncio.Event()
-                task = queue_up(admission, 1, left.wait)[0]
+                (task,) = line_up(lane, 1, left.wait)
                 await let_others_run()
-                if working < slots:
-                    working += 1
-                elif len(waiting) < queue:
-                    waiting.append((task, left))
+                if len(there) < slots + queue:
+                    there.append((task, left))
                 else:
                     assert isinstance(task.exception(), QueueFullError)
-            elif step == "leave" and working:
-                admission.leave()
-                working -= 1
+            elif step == "work" and there:
+                threads.work()
                 await let_others_run()
-                if waiting:
-                    assert waiting.pop(0)[0].done()
-                    working += 1
-            elif step == "hang up" and waiting:
-                task, left = waiting.pop(len(waiting) // 2)
+                assert there.pop(0)[0].result() is None
+            elif step == "hang up" and len(there) > slots:
+                task, left = there.pop()
                 left.set()
                 await let_others_run()
                 assert isinstance(task.exception(), ClientGoneError)
-            elif step == "give up" and waiting:
-                waiting.pop()[0].cancel()
+            elif step == "give up" and there:
+                task, _ = there.pop(len(there) // 2)
+                task.cancel()
                 await let_others_run()
-            assert (admission.busy, admission.waiting) == (working, len(waiting))
-            assert not any(task.done() for task, _ in waiting)
+                assert task.cancelled()
+            assert (lane.busy, lane.waiting) == (min(len(there), slots), max(0, len(there) - slots))
+            assert not any(task.done() for task, _ in there)
 
     run(test)

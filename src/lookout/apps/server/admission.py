@@ -1,6 +1,7 @@
-"""Who may be worked for, and when: so many at once, so many more waiting, first come, first served, none for too long.
+"""Who is worked for, and when: so many at once, so many more waiting, first come, first served, none for too long.
 
-It lives in one event loop, so that it needs no locks: nothing changes but at an ``await``.
+Everybody's work goes to the threads at once, in order, and can be taken back until one of them begins with it. So a
+thread that is done finds its next piece there, and needs not sleep until the event loop has handed it over.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
 
 # How fast the estimate of the service time follows: of a new time this much, of what was known the rest.
 _NEW = 0.1
@@ -28,93 +32,123 @@ class ClientGoneError(Exception):
     """Whoever asked has hung up."""
 
 
-class Admission:
-    """A counter with ``slots`` places and a line of at most ``queue`` before it; closed until ``open``."""
+class Lane:
+    """``slots`` threads and a line of at most ``queue`` before them; closed until ``open``.
 
-    def __init__(self, queue: int, max_wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    All of it is called in one event loop, so that it needs no locks: nothing changes but at an ``await``.
+    """
+
+    def __init__(
+        self,
+        threads: Executor,
+        slots: int,
+        queue: int,
+        max_wait_s: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.threads = threads
+        self._slots = slots
         self._queue = queue
         self._max_wait_s = max_wait_s
         self._clock = clock
-        self._slots = 0
-        self._busy = 0
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._open_slots = 0
+        # What was asked for, in the order in which it came, and of it what a thread has begun with, and when.
+        self._work: dict[asyncio.Future[Any], Future[None]] = {}
+        self._begun: dict[asyncio.Future[Any], float] = {}
+        self._closed_for: list[tuple[asyncio.Future[Any], Callable[[], None]]] = []
         self._service_s = 0.0
 
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return len(self._line)
+        return len(self._work) - self.busy
 
     @property
     def busy(self) -> int:
         """How many are worked for."""
-        return self._busy
+        return min(len(self._work), self._open_slots)
 
     @property
     def full(self) -> bool:
         """Whether nobody more may come now."""
-        return self._busy >= self._slots and len(self._line) >= self._queue
+        return len(self._work) >= self._open_slots + self._queue
 
     @property
     def retry_after_s(self) -> int:
         """When the line as it is will be worked off, by what requests took lately: whole seconds, at least 1."""
-        return max(1, math.ceil((len(self._line) + self._busy) * self._service_s / max(1, self._slots)))
+        return max(1, math.ceil(len(self._work) * self._service_s / self._slots))
 
-    def open(self, slots: int) -> None:
-        """Work for ``slots`` at once from now on."""
-        self._slots = slots
-        self._call_next()
+    @property
+    def longest_s(self) -> float:
+        """For how long what is at work the longest has been so."""
+        now_s = self._clock()
+        return now_s - min(self._begun.values(), default=now_s)
 
-    async def enter(self, gone: Callable[[], Awaitable[None]]) -> None:
-        """Wait for one's turn; ``leave`` must follow. ``gone`` ends when the client has hung up.
+    def open(self) -> None:
+        """Work from now on."""
+        self._open_slots = self._slots
+        for answer, run in self._closed_for:
+            if answer in self._work:
+                self._work[answer] = self.threads.submit(run)
+        self._closed_for.clear()
 
-        Raises ``QueueFullError``, ``WaitedTooLongError`` and ``ClientGoneError``.
+    async def do(self, work: Callable[[], Answer], gone: Callable[[], Awaitable[None]]) -> Answer:
+        """What ``work`` gives, in a thread. ``gone`` ends when the client has hung up: nothing is begun for it then.
+
+        What was begun holds its place until it is done, also where nobody waits for it any more.
+        Raises ``QueueFullError``, ``WaitedTooLongError``, ``ClientGoneError``, and what ``work`` raises.
         """
-        if self._busy < self._slots:  # then nobody waits
-            self._busy += 1
-            return
         if self.full:
             raise QueueFullError
         loop = asyncio.get_running_loop()
-        turn = loop.create_future()
-        self._line.append(turn)
-        watch = asyncio.ensure_future(gone())
-        watch.add_done_callback(lambda _: _end(turn, ClientGoneError()))
-        late = loop.call_later(self._max_wait_s, _end, turn, WaitedTooLongError())
+        answer: asyncio.Future[Answer] = loop.create_future()
+        must_wait = len(self._work) >= self._open_slots
+
+        def run() -> None:
+            self._begun[answer] = self._clock()
+            try:
+                settle = partial(answer.set_result, work())
+            except BaseException as error:  # noqa: BLE001  it is raised where the answer is awaited
+                settle = partial(answer.set_exception, error)
+            loop.call_soon_threadsafe(self._end, answer, settle)
+
+        self._work[answer] = self._submit(answer, run)
         try:
-            await turn
-            if watch.done():  # in the same moment
-                raise ClientGoneError
-        except BaseException:
-            self._give_up(turn)
+            return await (self._watched(answer, gone) if must_wait else answer)
+        except asyncio.CancelledError:
+            self._take_back(answer)
             raise
+
+    async def _watched(self, answer: asyncio.Future[Answer], gone: Callable[[], Awaitable[None]]) -> Answer:
+        watch = asyncio.ensure_future(gone())
+        watch.add_done_callback(lambda _: self._give_up(answer, ClientGoneError()))
+        late = asyncio.get_running_loop().call_later(self._max_wait_s, self._give_up, answer, WaitedTooLongError())
+        try:
+            return await answer
         finally:
             late.cancel()
             watch.cancel()
 
-    def leave(self, service_s: float | None = None) -> None:
-        """Give the place to the next; ``service_s``: how long it was held."""
-        if service_s is not None:
-            self._service_s += _NEW * (service_s - self._service_s) if self._service_s else service_s
-        self._busy -= 1
-        self._call_next()
+    def _submit(self, answer: asyncio.Future[Answer], run: Callable[[], None]) -> Future[None]:
+        if self._open_slots:
+            return self.threads.submit(run)
+        self._closed_for.append((answer, run))
+        return Future()
 
-    def _call_next(self) -> None:
-        while self._busy < self._slots and self._line:
-            turn = self._line.popleft()
-            if not turn.done():
-                self._busy += 1
-                turn.set_result(None)
+    def _end(self, answer: asyncio.Future[Answer], settle: Callable[[], None]) -> None:
+        service_s = self._clock() - self._begun.pop(answer)
+        self._service_s += _NEW * (service_s - self._service_s) if self._service_s else service_s
+        del self._work[answer]
+        if not answer.done():
+            settle()
 
-    def _give_up(self, turn: asyncio.Future[None]) -> None:
-        if turn.cancelled() or turn.exception():
-            with suppress(ValueError):  # it was passed over already
-                self._line.remove(turn)
-        else:
-            self.leave()
+    def _give_up(self, answer: asyncio.Future[Answer], reason: Exception) -> None:
+        if not answer.done() and self._take_back(answer):
+            answer.set_exception(reason)
 
-
-def _end(turn: asyncio.Future[None], reason: Exception) -> None:
-    """Nobody waits for this turn any more."""
-    if not turn.done():
-        turn.set_exception(reason)
+    def _take_back(self, answer: asyncio.Future[Answer]) -> bool:
+        """Whether it is taken out of the line: not what was begun."""
+        taken = answer in self._work and self._work[answer].cancel()
+        if taken:
+            del self._work[answer]
+        return taken

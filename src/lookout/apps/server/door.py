@@ -13,15 +13,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
 
 from flask import Flask
 
 from lookout.apps.server import forms, keys, logs
-from lookout.apps.server.admission import Admission, ClientGoneError, QueueFullError, WaitedTooLongError
+from lookout.apps.server.admission import ClientGoneError, Lane, QueueFullError, WaitedTooLongError
 from lookout.apps.server.bodies import Held, let_by, read_body, too_large
-from lookout.apps.server.config import ServerConfig
 from lookout.apps.server.exchange import Exchange, Receive, Scope, Send, request_id_of, send_reply
 from lookout.apps.server.faults import reply_to
 from lookout.apps.server.operations import LaneName
@@ -44,39 +41,6 @@ _SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _log = logs.logger(__name__)
 
 
-@dataclass(slots=True)
-class Lane:
-    """A line, the threads that work it off, and what they work on, each with when it began."""
-
-    admission: Admission
-    threads: ThreadPoolExecutor
-    working: dict[asyncio.Future[Reply], float] = field(default_factory=dict)
-
-    async def work(self, do: Callable[[], Reply], clock: Callable[[], float]) -> Reply:
-        """What a thread gets by ``do``, for one who was let in.
-
-        What was begun holds its place until it is done, also where nobody waits for it any more.
-        """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Reply] = loop.create_future()
-
-        def leave(settle: Callable[[], None]) -> None:
-            self.admission.leave(clock() - self.working.pop(answer))
-            if not answer.done():
-                settle()
-
-        def run() -> None:
-            self.working[answer] = clock()
-            try:
-                settle = partial(answer.set_result, do())
-            except BaseException as error:  # noqa: BLE001  it is raised where the answer is awaited
-                settle = partial(answer.set_exception, error)
-            loop.call_soon_threadsafe(leave, settle)
-
-        self.threads.submit(run)
-        return await answer
-
-
 class Door:
     """The ASGI application before ``app``."""
 
@@ -87,24 +51,23 @@ class Door:
         self._clock = clock
         self._held, self._strangers = Held(config.max_held_bytes), Held(_STRANGERS_BYTES)
         self._lanes: dict[LaneName, Lane] = {
-            "compute": _lane(config.queue, config, config.cores),
-            "offload": _lane(config.queue, config, _OFFLOAD_THREADS),
-            "desk": _lane(_DESK_QUEUE, config, _DESK_THREADS),
+            "compute": self._lane(config.cores, config.queue),
+            "offload": self._lane(_OFFLOAD_THREADS, config.queue),
+            "desk": self._lane(_DESK_THREADS, _DESK_QUEUE),
         }
-        self._lanes["offload"].admission.open(_OFFLOAD_THREADS)
-        self._lanes["desk"].admission.open(_DESK_THREADS)
-        compute = self._lanes["compute"].admission
+        self._lanes["offload"].open()
+        self._lanes["desk"].open()
+        compute = self._lanes["compute"]
         service.metrics.watch(lambda: compute.waiting, lambda: compute.busy)
 
     def open(self) -> None:
         """Let detections in: the network is there. To be called in the event loop's thread."""
-        self._lanes["compute"].admission.open(self._config.cores)
+        self._lanes["compute"].open()
 
     @property
     def longest_s(self) -> float:
         """For how long the detection that is at work the longest has been so."""
-        now_s = self._clock()
-        return now_s - min(self._lanes["compute"].working.values(), default=now_s)
+        return self._lanes["compute"].longest_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
@@ -150,7 +113,7 @@ class Door:
         if exchange.content_length > limit:
             await self._let_by(exchange)
             raise too_large(limit)
-        if lane.admission.full:
+        if lane.full:
             raise _busy("QueueFull", "the queue is full", lane)
         with (self._strangers if is_stranger else self._held).share() as share:
             body = await read_body(exchange, share, limit, self._config.body_timeout_s)
@@ -194,14 +157,6 @@ class Door:
     async def _let_by(self, exchange: Exchange) -> None:
         await let_by(exchange, _DRAINED_BODIES * self._config.max_body_bytes, self._config.body_timeout_s)
 
-    async def _wait(self, exchange: Exchange, lane: Lane) -> None:
-        try:
-            await lane.admission.enter(exchange.gone)
-        except QueueFullError as error:
-            raise _busy("QueueFull", "the queue is full", lane) from error
-        except WaitedTooLongError as error:
-            raise _busy("WaitedTooLong", f"no core was free within {self._config.max_wait_s:g} s", lane) from error
-
     async def _work(self, exchange: Exchange, lane: Lane, body: bytes) -> Reply:
         start = self._clock()
 
@@ -209,8 +164,12 @@ class Door:
             exchange.queue_s = self._clock() - start
             return self._work_on(exchange, body)
 
-        await self._wait(exchange, lane)
-        return await lane.work(work, self._clock)
+        try:
+            return await lane.do(work, exchange.gone)
+        except QueueFullError as error:
+            raise _busy("QueueFull", "the queue is full", lane) from error
+        except WaitedTooLongError as error:
+            raise _busy("WaitedTooLong", f"no core was free within {self._config.max_wait_s:g} s", lane) from error
 
     def _work_on(self, exchange: Exchange, body: bytes) -> Reply:
         """The answer of its view, or of the application: in a thread."""
@@ -220,6 +179,10 @@ class Door:
             return operation.answer(Asked(query, content_type, body, request_id, queue_ms))
         environ = environ_of(exchange.scope, body)
         return call(self._app.wsgi_app, {**environ, QUEUE_MS: queue_ms, REQUEST_ID: request_id})
+
+    def _lane(self, threads: int, queue: int) -> Lane:
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="lookout")
+        return Lane(pool, threads, queue, self._config.max_wait_s, self._clock)
 
     def _note(self, exchange: Exchange, status: int) -> None:
         elapsed_s = self._clock() - exchange.started_s
@@ -238,16 +201,12 @@ class Door:
         )
 
 
-def _lane(queue: int, config: ServerConfig, threads: int) -> Lane:
-    return Lane(Admission(queue, config.max_wait_s), ThreadPoolExecutor(threads, thread_name_prefix="lookout"))
-
-
 def _unauthorised(advice: str) -> RefusalError:
     return RefusalError(401, "Unauthorized", advice, ("WWW-Authenticate", "Bearer"))
 
 
 def _busy(kind: str, reason: str, lane: Lane) -> RefusalError:
-    seconds = lane.admission.retry_after_s
+    seconds = lane.retry_after_s
     return RefusalError(503, kind, f"{reason}: try again in {seconds} s", ("Retry-After", str(seconds)))
 
 
