@@ -90,7 +90,9 @@ class Contender:
         """What tells its program its work."""
         setting = self.setting or Setting("", 1, 1)
         told = {"MODEL": model, "LABELS": labels, "PORT": port, "WORKERS": setting.workers, "THREADS": setting.threads}
-        return {f"BENCHMARK_{name}": str(value) for name, value in told.items()} | _QUIET
+        # A peer's OpenCV has no more threads than its network, as Lookout's server has it.
+        tuned = {"OPENCV_FOR_THREADS_NUM": str(setting.threads)} if self.setting else {}
+        return {f"BENCHMARK_{name}": str(value) for name, value in told.items()} | tuned | _QUIET
 
 
 # None of them is to report its use to anybody, nor to keep a secret in the user's home.

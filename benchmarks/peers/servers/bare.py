@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import cv2
 from client import Work, serve
 
 from lookout import images
@@ -28,7 +29,9 @@ def main() -> None:
     """Read a plan, and print what came of it."""
     plan = json.load(sys.stdin)
     loops = min(plan["clients"], available_cores())
-    detector = load(plan["model"], threads=available_cores() if loops == 1 else 1)
+    threads = available_cores() if loops == 1 else 1
+    cv2.setNumThreads(threads)
+    detector = load(plan["model"], threads=threads)
     detector.warm_up()
     pictures = [Path(path).read_bytes() for path in plan["requests"]]
     do = detecting(detector, pictures) if plan["what"] == "detector" else inferring(detector, pictures)
