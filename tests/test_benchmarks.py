@@ -34,6 +34,17 @@ def test_stages():
     assert all(float(line.split()[-2]) > 0 for line in lines)
 
 
+def test_initialisation(tmp_path: Path):
+    pytest.importorskip("onnxruntime", reason="the extra onnxruntime is not installed")
+    model = make_model(tmp_path)
+    head, line, *rows = run("initialisation.py", "--model", model, "--starts", 1)
+    assert (head, line) == ("| part | ms | the reference's, too |", "|---|---:|---|")
+    figures = {row.split("|")[1].strip(): int(row.split("|")[2]) for row in rows[:-1]}
+    assert len(figures) == 9
+    assert all(ms >= 0 for ms in figures.values())
+    assert abs(int(rows[-1].split("|")[2]) - sum(figures.values())) <= len(figures)
+
+
 def test_servers(tmp_path: Path):
     pytest.importorskip("gunicorn", reason="the extra server is not installed")
     picture = next(make_pictures(tmp_path / "pictures", 1).iterdir())

@@ -131,6 +131,57 @@ def test_requests_that_come_at_once_are_answered_in_order():
     held(talk)
 
 
+@pytest.mark.parametrize("sizes", [[1], [3], [1 << 19], [100, 1, 300_000, 7]])
+def test_a_body_is_whole_however_its_pieces_come(sizes: list[int]):
+    async def talk(client: Client) -> None:
+        body = bytes(range(256)) * 2500
+        head, said = post(b"/a", body)[: -len(body)], body
+        assert len(client.ends) == 1
+        await client.say(head[:-1], head[-1:])  # its end comes by itself
+        for size in sizes:
+            await client.say(said[:size])
+            said = said[size:]
+        await client.say(said)
+        assert await client.answer() == (200, b"/a " + body)
+
+    held(talk)
+
+
+def test_an_answer_leaves_as_one_piece():
+    async def talk(client: Client) -> None:
+        await client.say(post(b"/a", b"first"))
+        assert await client.answer() == (200, b"/a first")
+        left: list[bytes] = []
+        write = client.ends[0].transport.write
+        client.ends[0].transport.write = lambda data: left.append(bytes(data)) or write(data)
+        await client.say(post(b"/b", b"second"))
+        assert await client.answer() == (200, b"/b second")
+        assert [piece.startswith(b"HTTP/1.1 200") and piece.endswith(b"/b second") for piece in left] == [True]
+
+    held(talk)
+
+
+def test_a_head_is_answered_though_no_body_follows():
+    async def talk(client: Client) -> None:
+        await client.say(b"HEAD /a HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        await client.say(post(b"/b", b"next"))
+        assert await client.answer() == (200, b"/b next")
+
+    held(talk)
+
+
+def test_a_client_that_waits_to_be_told_to_go_on_is_told():
+    async def talk(client: Client) -> None:
+        request = post(b"/a", b"late", b"Expect: 100-continue\r\n")
+        await client.say(request[:-4])
+        assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        await client.say(request[-4:])
+        assert await client.answer() == (200, b"/a late")
+
+    held(talk)
+
+
 def test_too_many_requests_before_the_first_answer_end_the_connection():
     async def talk(client: Client) -> None:
         await client.say(post(b"/a", b"") * 100)
