@@ -31,6 +31,7 @@ from PIL import Image as Picture
 from helpers.darknet_weights import make_weights
 from helpers.image_files import exif
 from helpers.mutations import mutate, mutate_json, mutate_text, with_checksums
+from helpers.networks import whole
 from helpers.onnx_graphs import make_network
 from helpers.tiny import CFG, LABELS
 from lookout import images
@@ -215,7 +216,7 @@ def run(imported: ImportedNetwork | OnnxNetwork, engines: Sequence[str | None] =
         return
     refusals = []
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "network.onnx").write_bytes(imported.onnx)
+        (Path(folder) / "network.onnx").write_bytes(whole(imported))
         labels = tuple(map(str, range(imported.head.classes)))
         model = Model("mutated", Path(folder), "0" * 64, imported.input_format, imported.head, labels)
         for name in engines:
@@ -248,7 +249,7 @@ def is_installed(engine: str) -> bool:
 def model_files() -> tuple[bytes, str]:
     """``network.onnx`` and ``model.json`` of the small network."""
     imported = import_darknet(CFG, make_weights(CFG))
-    return imported.onnx, Model("tiny", Path(), "0" * 64, imported.input_format, imported.head, LABELS).description()
+    return whole(imported), Model("tiny", Path(), "0" * 64, imported.input_format, imported.head, LABELS).description()
 
 
 def try_model(rng: random.Random) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from helpers.darknet_cases import EVERY_LAYER
 from helpers.darknet_weights import make_weights
+from helpers.networks import whole
 from lookout.core.framing import InputFormat
 from lookout.core.heads import DarknetHead, RegionLayer, YoloLayer
 from lookout.errors import DarknetError
@@ -36,7 +37,7 @@ def test_a_network_has_its_input_outputs_and_head():
             RegionLayer(((1.5, 2),), 2),
         )
     )
-    model = onnx.load_from_string(network.onnx)
+    model = onnx.load_from_string(whole(network))
     onnx.checker.check_model(model, full_check=True)
     assert model.producer_name == "lookout"
     assert shapes(model.graph.input) == {"images": [1, 3, 32, 48]}
@@ -52,7 +53,7 @@ def test_the_test_network_has_every_layer_type():
 
 
 def test_equal_files_give_equal_bytes():
-    assert import_darknet(EVERY_LAYER, WEIGHTS) == import_darknet(EVERY_LAYER, WEIGHTS)
+    assert whole(import_darknet(EVERY_LAYER, WEIGHTS)) == whole(import_darknet(EVERY_LAYER, WEIGHTS))
     assert make_weights(EVERY_LAYER) == WEIGHTS
     assert make_weights(EVERY_LAYER, seed=1) != WEIGHTS
 
@@ -76,17 +77,18 @@ def test_weight_count_is_what_the_file_holds():
     ],
 )
 def test_headers_of_old_and_new_weights(header):
-    assert import_darknet(EVERY_LAYER, header + WEIGHTS[20:]) == import_darknet(EVERY_LAYER, WEIGHTS)
+    given = whole(import_darknet(EVERY_LAYER, header + WEIGHTS[20:]))
+    assert given == whole(import_darknet(EVERY_LAYER, WEIGHTS))
 
 
 def test_a_network_without_weights_is_one_too():
     cfg = f"{NET}[upsample]\n[route]\nlayers=0,0\n{YOLO}"
-    onnx.checker.check_model(onnx.load_from_string(import_darknet(cfg, make_weights(cfg)).onnx))
+    onnx.checker.check_model(onnx.load_from_string(whole(import_darknet(cfg, make_weights(cfg)))))
 
 
 def test_two_yolo_layers_may_read_one_map():
     cfg = f"{NET}{CONV}{YOLO}[route]\nlayers=0\n{YOLO}"
-    model = onnx.load_from_string(import_darknet(cfg, make_weights(cfg)).onnx)
+    model = onnx.load_from_string(whole(import_darknet(cfg, make_weights(cfg))))
     assert list(shapes(model.graph.output)) == ["yolo_1", "yolo_3"]
 
 
@@ -110,13 +112,15 @@ def test_options_of_the_training_and_those_that_change_nothing_are_stepped_over(
     net = f"{NET}batch=64\nsubdivisions=8\nmosaic=1\nema_alpha=0.9998\n"
     layers = f"{CONV}stopbackward=1\nassisted_excitation=4000\nxnor=0\n[dropout]\ndropblock=1\n"
     head = f"{YOLO}jitter=.3\nignore_thresh=.7\niou_loss=ciou\nnms_kind=greedynms\nrandom=1\nmax_delta=5\n"
-    assert import_darknet(net + layers + head, FEW).onnx == import_darknet(f"{NET}{CONV}[dropout]\n{YOLO}", FEW).onnx
+    assert whole(import_darknet(net + layers + head, FEW)) == whole(
+        import_darknet(f"{NET}{CONV}[dropout]\n{YOLO}", FEW)
+    )
 
 
 def test_other_names_of_sections_are_read():
     plain = f"{NET}{CONV}[maxpool]\n[avgpool]\n{YOLO}"
     other = plain.replace("net", "network").replace("convolutional", "conv").replace("pool", "")
-    assert import_darknet(other, FEW).onnx == import_darknet(plain, FEW).onnx
+    assert whole(import_darknet(other, FEW)) == whole(import_darknet(plain, FEW))
 
 
 def test_blanks_comments_and_repeated_keys_are_read_as_darknet_does():

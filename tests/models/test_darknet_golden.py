@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from helpers.darknet_cases import LACKING, SMALL, images, sample, shrunk, weights_of
+from helpers.networks import whole
 from helpers.shared import shared
 from lookout.core.heads import RegionLayer, darknet_rows
 from lookout.engines import NAMES, open_engine
@@ -31,7 +32,7 @@ TOLERANCE = 5e-5  # of values around 1; see tests/golden/README.md
 def outputs_of(network, engine, folder):
     """The maps of a network (1, channels, height, width), by an engine."""
     path = folder / "network.onnx"
-    path.write_bytes(network.onnx)
+    path.write_bytes(whole(network))
     opened = open_engine(engine, path)
     try:
         return opened.infer(images(*network.input_format.size_wh))
@@ -76,7 +77,7 @@ def test_layers(name, engine, tmp_path):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_layers_are_valid_onnx_of_the_shapes_that_they_promise(name):
-    model = onnx.load_from_string(import_darknet(SMALL[name], weights_of(name, SMALL[name])).onnx)
+    model = onnx.load_from_string(whole(import_darknet(SMALL[name], weights_of(name, SMALL[name]))))
     onnx.checker.check_model(model, full_check=True)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from helpers.darknet_cases import EVERY_LAYER, SMALL
 from helpers.darknet_weights import make_weights
+from helpers.networks import whole
 from helpers.shared import shared
 from lookout.errors import DarknetError
 from lookout.models.darknet import import_darknet, make_plan, parse_cfg, weight_count
@@ -31,7 +32,7 @@ def outcome(cfg, weights):
     except DarknetError as error:
         assert str(error)
         return
-    onnx.checker.check_model(onnx.load_from_string(network.onnx))
+    onnx.checker.check_model(onnx.load_from_string(whole(network)))
 
 
 def both_outcomes(cfg):

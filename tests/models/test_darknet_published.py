@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.darknet_weights import make_weights
+from helpers.networks import whole
 from helpers.shared import shared
 from lookout.core.heads import darknet_rows, decode
 from lookout.core.suppression import suppress
@@ -28,7 +29,7 @@ def read_cfg(name):
 def run(folder, network, blob, engine=None):
     """The network's outputs, in order."""
     path = folder / "network.onnx"
-    path.write_bytes(network.onnx)
+    path.write_bytes(whole(network))
     opened = open_engine(engine, path, threads=1)
     outputs = opened.infer(blob)
     opened.close()

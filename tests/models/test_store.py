@@ -44,6 +44,7 @@ activation=linear
 classes=2
 anchors=10,14
 """
+WIDE_CFG = CFG.replace("[conv", "[convolutional]\nfilters=16\nsize=3\npad=1\nactivation=linear\n\n[conv", 1)
 COCO_CFG = CFG.replace("filters=7", "filters=85").replace("classes=2", "classes=80")
 
 
@@ -268,6 +269,8 @@ def test_an_onnx_file_of_another_family_is_named(tmp_path, cache):
 BREAKAGES = {
     "no description": lambda folder: (folder / "model.json").unlink(),
     "no network": lambda folder: (folder / "network.onnx").unlink(),
+    "no weights": lambda folder: (folder / "network.onnx.data").unlink(),
+    "cut weights": lambda folder: os.truncate(folder / "network.onnx.data", 1000),
     "nothing in it": lambda folder: [path.unlink() for path in folder.iterdir()],
     "an empty description": lambda folder: (folder / "model.json").write_text(""),
     "a truncated description": lambda folder: (folder / "model.json").write_text('{"format": 1, "name"'),
@@ -275,12 +278,15 @@ BREAKAGES = {
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=BREAKAGES)
-def test_a_broken_folder_in_the_cache_is_made_again(folder, cache, breakage):
-    model = load_model(folder / "tiny.cfg", cache=cache)
-    network = model.network.read_bytes()
+def test_a_broken_folder_in_the_cache_is_made_again(tmp_path, cache, breakage):
+    # Of so many filters that their kernels lie in a file of their own.
+    cfg = write_network(tmp_path / "wide", WIDE_CFG, name="wide") / "wide.cfg"
+    model = load_model(cfg, cache=cache)
+    contents = {path.name: path.read_bytes() for path in model.files}
     breakage(model.folder)
-    assert load_model(folder / "tiny.cfg", cache=cache) == model
-    assert model.network.read_bytes() == network
+    assert load_model(cfg, cache=cache) == model
+    assert {path.name: path.read_bytes() for path in model.folder.iterdir()} == contents
+    assert len(contents) == 3
     assert imported(cache) == [model.digest]
 
 

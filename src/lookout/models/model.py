@@ -1,7 +1,8 @@
-"""A model, ready to run: one folder that holds ``network.onnx`` and its description, ``model.json``.
+"""A model, ready to run: one folder that holds ``network.onnx``, its weights, and its description, ``model.json``.
 
-The folder is all that an engine needs: no Darknet file, no labels file, and no ``onnx`` package to read it
-with. It is what the importer makes, what the cache keeps, and what a function carries.
+The weights lie in a file of their own, which engines map into memory: as a part of the graph they take their size three
+times over while it is opened. The folder is all that an engine needs: no Darknet file, no labels file, and no ``onnx``
+package to read it with. It is what the importer makes, what the cache keeps, and what a function carries.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from lookout.errors import ModelError
 
 FORMAT = 1
 NETWORK = "network.onnx"
+WEIGHTS = "network.onnx.data"
 DESCRIPTION = "model.json"
 
 
@@ -27,7 +29,7 @@ class Model:
     """A network in a folder, with how it is fed, how it is read, and what its classes are called.
 
     ``digest`` is the SHA-256 of everything that the folder was made from, ``network_bytes`` the length of the
-    ONNX file.
+    ONNX file, ``weights_bytes`` that of its weights' file, 0 where it has none.
     """
 
     name: str
@@ -37,11 +39,29 @@ class Model:
     head: Head
     labels: tuple[str, ...]
     network_bytes: int | None = None
+    weights_bytes: int = 0
 
     @property
     def network(self) -> Path:
         """The ONNX file."""
         return self.folder / NETWORK
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of it; the description, which tells what is whole, last."""
+        names = (WEIGHTS, NETWORK, DESCRIPTION) if self.weights_bytes else (NETWORK, DESCRIPTION)
+        return tuple(self.folder / name for name in names)
+
+    def check_whole(self) -> None:
+        """Raise ``ModelError`` where a file of the network is missing, or hasn't the length that it should have."""
+        lengths = {WEIGHTS: self.weights_bytes, NETWORK: self.network_bytes}
+        for path in self.files[:-1]:
+            try:
+                size_bytes = path.stat().st_size
+            except OSError as error:
+                raise ModelError(f"{path} can't be read: import the model again ({error.strerror})") from error
+            if lengths[path.name] not in (None, size_bytes):
+                raise ModelError(f"{path} is not whole: import the model again")
 
     @staticmethod
     def open(folder: Path) -> Model:
@@ -58,6 +78,7 @@ class Model:
                 head=_head_from_json(document["head"]),
                 labels=tuple(_texts(document["labels"])),
                 network_bytes=document.get("network_bytes"),
+                weights_bytes=document.get("weights_bytes", 0),
             )
             if len(model.labels) != model.head.classes:
                 raise ValueError(f"{len(model.labels)} labels for {model.head.classes} classes")
@@ -71,6 +92,7 @@ class Model:
             "format": FORMAT,
             "name": self.name,
             "network_bytes": self.network_bytes,
+            "weights_bytes": self.weights_bytes,
             "digest": self.digest,
             "input": dataclasses.asdict(self.input_format),
             "head": _head_to_json(self.head),

@@ -15,6 +15,7 @@ from typing import Any
 from lookout.core.framing import LARGEST_SIDE, InputFormat
 from lookout.core.heads import DetrHead, Head
 from lookout.errors import ModelError
+from lookout.models.external_data import WeightsFile
 from lookout.models.labels import COCO
 from lookout.models.onnx_heads import ONNX_FAMILIES, OnnxFamily, head_of, input_format_of, recognise
 
@@ -34,6 +35,15 @@ class OnnxNetwork:
     input_format: InputFormat
     head: Head
     labels: tuple[str, ...] | None
+
+    def graph(self, weights: WeightsFile) -> bytes:
+        """The network without its large weights, which go into their file; as it is where it has none."""
+        import onnx
+
+        model = onnx.load_model_from_string(self.onnx)
+        for tensor in model.graph.initializer:
+            weights.take(tensor, tensor.raw_data)
+        return model.SerializeToString(deterministic=True) if weights.pieces else self.onnx
 
 
 def read_onnx(data: bytes, name: str, *, family: OnnxFamily | None = None, classes: int | None = None) -> OnnxNetwork:

@@ -5,6 +5,7 @@ The cache is ``$XDG_CACHE_HOME/lookout`` (``~/.cache/lookout``)::
     downloads/<model>/<file>             as published, verified by its SHA-256 whenever it is used
                       <file>.part        what has come of it, to be continued
     networks/<digest>/network.onnx       imported, under the digest of all it was made from
+                      network.onnx.data  its weights
                       model.json
 
 Everything is written beside its place and moved there whole, so an interrupted or a parallel run leaves
@@ -17,7 +18,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,16 +27,17 @@ from typing import Literal
 
 from lookout.errors import ModelError, UnknownModelError, UsageError
 from lookout.models.catalog import CATALOG, ModelSpec
-from lookout.models.darknet import import_darknet
+from lookout.models.darknet import ImportedNetwork, import_darknet
 from lookout.models.download import Notify, read_copy, silent
+from lookout.models.external_data import WeightsFile
 from lookout.models.labels import check_labels, labels_file, read_labels
-from lookout.models.model import DESCRIPTION, NETWORK, Model
+from lookout.models.model import DESCRIPTION, NETWORK, WEIGHTS, Model
 from lookout.models.onnx_file import OnnxNetwork, read_onnx
 from lookout.models.onnx_heads import ONNX_FAMILIES, OnnxFamily
 from lookout.models.published import download_folder, is_downloaded, obtain
 
 # Part of every digest: change it when the importer makes another network of the same files.
-IMPORTER = "lookout-importer 3"
+IMPORTER = "lookout-importer 4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +219,14 @@ def _imported(
         made = _convert(sources, labels, head)
         known = check_labels(made.labels if labels is None else labels, made.head.classes, network)
         name = network.stem.encode("utf-8", "replace").decode()  # a file's name may be any bytes
-        model = Model(name, folder, digest, made.input_format, made.head, known, len(made.onnx))
+        weights = WeightsFile(WEIGHTS)
+        graph = made.graph(weights)
+        model = Model(name, folder, digest, made.input_format, made.head, known, len(graph), weights.size_bytes)
+        contents: dict[str, list[bytes | memoryview]]
+        contents = {WEIGHTS: weights.pieces, NETWORK: [graph], DESCRIPTION: [model.description().encode()]}
         with _whole_folder(folder, in_cache=out is None) as draft:
-            _write_through(draft / NETWORK, made.onnx)
-            _write_through(draft / DESCRIPTION, model.description().encode())
+            for path in model.files:
+                _write_through(draft / path.name, contents[path.name])
     return Model.open(folder)
 
 
@@ -258,7 +264,9 @@ def _source(path: Path) -> _Source:
     return _Source(path.name, data, hashlib.sha256(data).hexdigest())
 
 
-def _convert(sources: Sequence[_Source], labels: tuple[str, ...] | None, head: OnnxFamily | None) -> OnnxNetwork:
+def _convert(
+    sources: Sequence[_Source], labels: tuple[str, ...] | None, head: OnnxFamily | None
+) -> OnnxNetwork | ImportedNetwork:
     if len(sources) == 1:
         classes = None if labels is None else len(labels)
         return read_onnx(sources[0].data, sources[0].name, family=head, classes=classes)
@@ -266,8 +274,7 @@ def _convert(sources: Sequence[_Source], labels: tuple[str, ...] | None, head: O
         raise UsageError(f"{sources[0].name} says itself what head it has: leave --head out")
     cfg, weights = sources
     text = cfg.data.decode("utf-8", "replace")
-    imported = import_darknet(text, weights.data, cfg_name=cfg.name, weights_name=weights.name)
-    return OnnxNetwork(imported.onnx, imported.input_format, imported.head, None)
+    return import_darknet(text, weights.data, cfg_name=cfg.name, weights_name=weights.name)
 
 
 def _digest(name: str, checksums: Sequence[str], labels: tuple[str, ...] | None, head: str | None = None) -> str:
@@ -280,10 +287,10 @@ def _digest(name: str, checksums: Sequence[str], labels: tuple[str, ...] | None,
     return digest.hexdigest()
 
 
-def _write_through(path: Path, data: bytes) -> None:
+def _write_through(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """Write a file to the disk itself, so that it is whole before its folder takes its place."""
     with path.open("wb") as file:
-        file.write(data)
+        file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
 
@@ -291,10 +298,10 @@ def _write_through(path: Path, data: bytes) -> None:
 def _is_whole(folder: Path) -> bool:
     """Whether a folder holds a model whose network has its full length."""
     try:
-        model = Model.open(folder)
-        return model.network.stat().st_size == model.network_bytes
-    except (ModelError, OSError):
+        Model.open(folder).check_whole()
+    except ModelError:
         return False
+    return True
 
 
 @contextmanager
@@ -333,5 +340,5 @@ def _move_in(draft: Path, folder: Path, *, in_cache: bool) -> None:
             return
         if not in_cache:
             raise
-        for name in (NETWORK, DESCRIPTION):  # mended file by file; the description, which tells that it is whole, last
-            (draft / name).replace(folder / name)
+        for path in Model.open(draft).files:  # mended file by file
+            path.replace(folder / path.name)

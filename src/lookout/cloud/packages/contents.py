@@ -11,8 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import lookout
-from lookout.errors import ModelError
-from lookout.models.model import DESCRIPTION, NETWORK, Model
+from lookout.models.model import Model
 
 HANDLER = "lookout.apps.handler.handle"
 
@@ -153,13 +152,8 @@ def lookout_files() -> dict[str, Path]:
 def model_files(folder: Path) -> dict[str, Path]:
     """A model's files, by their names in a zip. Raises ``ModelError`` where there is no whole one."""
     model = Model.open(folder)
-    try:
-        size_bytes = model.network.stat().st_size
-    except OSError as error:
-        raise ModelError(f"{model.network} can't be read: import the model again ({error.strerror})") from error
-    if model.network_bytes not in (None, size_bytes):
-        raise ModelError(f"{model.network} is not whole: import the model again")
-    return {f"{ZIP_MODEL_FOLDER}/{name}": folder / name for name in (DESCRIPTION, NETWORK)}
+    model.check_whole()
+    return {f"{ZIP_MODEL_FOLDER}/{path.name}": path for path in model.files}
 
 
 def is_needed(name: str) -> bool:

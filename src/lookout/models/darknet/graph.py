@@ -1,7 +1,7 @@
 """The plan of a Darknet network and its weights -> an ONNX model.
 
-The graph is built as plain data first. The weights, which are nearly all of the model, are written last and one
-after the other (:mod:`~lookout.models.darknet.model_bytes`).
+The graph is built as plain data first. The weights, which are nearly all of the model, are never in it: they go to a
+file of their own, one after the other (:mod:`~lookout.models.external_data`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lookout.models.darknet.layers import (
     Unchanged,
     Upsample,
 )
-from lookout.models.darknet.model_bytes import with_weights
+from lookout.models.external_data import WeightsFile
 
 INPUT_NAME = "images"
 
@@ -210,14 +210,22 @@ def _add_activation(graph: _Graph, source: str, activation: str) -> str:
     return graph.node(operator, [source], output, **attributes)
 
 
-def serialise(plan: Plan, weights: Iterable[FloatArray]) -> bytes:
+def serialise(plan: Plan, weights: Iterable[FloatArray], file: WeightsFile) -> bytes:
     """The bytes of the model; ``weights`` are the kernels and the biases of each convolution, in turn."""
-    shapes: list[tuple[str, tuple[int, ...]]] = []
-    for index, layer in enumerate(plan.layers):
-        if isinstance(layer.operation, Convolution):
-            shapes.append((f"layer_{index}/kernels", layer.operation.kernel_shape))
-            shapes.append((f"layer_{index}/biases", (layer.operation.filters,)))
-    return with_weights(_model(plan, _build(plan)), shapes, weights)
+    from onnx import TensorProto
+
+    model = _model(plan, _build(plan))
+    names = [
+        f"layer_{index}/{part}"
+        for index, layer in enumerate(plan.layers)
+        if isinstance(layer.operation, Convolution)
+        for part in ("kernels", "biases")
+    ]
+    for name, values in zip(names, weights, strict=True):
+        tensor = model.graph.initializer.add(name=name, dims=values.shape, data_type=TensorProto.FLOAT)
+        file.take(tensor, np.ascontiguousarray(values, "<f4").data.cast("B"))
+    serialised: bytes = model.SerializeToString(deterministic=True)
+    return serialised
 
 
 def _model(plan: Plan, graph: _Graph) -> Any:
