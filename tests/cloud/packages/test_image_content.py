@@ -122,7 +122,7 @@ def follow(context: Path, root: Path) -> list[str]:
 @pytest.mark.parametrize("engine", ["opencv"], indirect=True, scope="module")
 def test_the_context_has_what_the_image_needs_and_all_may_read_it(engine: str, context: Path):
     assert {path.name for path in context.iterdir()} == {"Dockerfile", "model", "task"}
-    assert {path.name for path in (context / "model").iterdir()} == {"model.json", "network.onnx"}
+    assert {path.name for path in (context / "model").iterdir()} == {"model.json", "network.onnx", "network.onnx.data"}
     modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in context.rglob("*")}
     assert modes == {True: 0o755, False: 0o644}
     sources = list((context / "task").rglob("*.py"))
