@@ -85,9 +85,8 @@ class Function:
     def of_environment(environment: Mapping[str, str]) -> Function:
         """The function that the environment describes, its detector warmed up.
 
-        AWS's clients are made beside the network, which Python need not wait for while it is loaded, and takes as
-        long. To load it takes three times its size for a moment; to a large one's, a function's peak of memory, the
-        clients add their 20 MB.
+        AWS's clients are made beside the network, which Python need not wait for while it is loaded. To load it takes
+        twice its size for a moment; to that, a function's peak of memory, the clients add their 20 MB.
         """
         memory_mb = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _MB_PER_VCPU))
         # More threads than the CPU share has cores would only wait for each other.
