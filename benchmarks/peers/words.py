@@ -21,8 +21,9 @@ HOW = """\
   detector in a loop, *engine* the network alone, on framed pictures: the limits. *reference* is the published system's
   server, written anew: Flask's own server, base64 in JSON, OpenCV 4's Darknet reader, the network loaded once.
 - **Tuned fairly.** Each peer runs twice: {settings}.
-  OpenCV has as many threads as the network in each, and in *bare*, as it has in Lookout's server. Each figure is that of the
-  setting that is better under that load (w or n behind it): a user has to choose one.
+  OpenCV has as many threads as the network in each, and in *bare* (one beside others, two alone); in Lookout's server
+  always one. Each figure is that of the setting that is better under that load (w or n behind it): a user has to choose
+  one.
   Lookout runs as it is, without a setting.
 - **What is sent.** To Lookout the image itself, in a second row base64 in JSON; to LitServe base64 in JSON; to BentoML
   and FastAPI a form; to Ray Serve the image itself: as their documentations have it. Encoding is not timed.

@@ -94,6 +94,34 @@ def test_every_engine_computes_the_same_with_the_weights_apart(tmp_path: Path, n
     assert np.array_equal(here[0], apart[0])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_that_a_graph_holds_one_by_one_stay_there(tmp_path: Path, name: str):
+    try:
+        choose(name)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    model = onnx.load_model_from_string(network(64))
+    model.graph.initializer[1].CopyFrom(helper.make_tensor("b", TensorProto.FLOAT, [1], [3.0]))
+    written = write_apart(OnnxNetwork(model.SerializeToString(), None, None, None), tmp_path)
+    zeros = np.zeros((1, 3, 4, 64), np.float32)
+    assert np.array_equal(open_engine(name, written, threads=1).infer(zeros)[0], zeros + 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_may_be_links(tmp_path: Path, name: str):
+    try:
+        choose(name)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    written = write_apart(OnnxNetwork(network(64), None, None, None), tmp_path / "there")
+    for path in written.parent.iterdir():
+        (tmp_path / "here" / path.name).symlink_to(path)
+    zeros = np.zeros((1, 3, 4, 64), np.float32)
+    assert np.array_equal(open_engine(name, tmp_path / "here" / written.name, threads=1).infer(zeros)[0], zeros + 1)
+
+
 def test_what_is_taken_out_can_be_put_back():
     data = network(64)
     assert onnx.load_model_from_string(whole(OnnxNetwork(data, None, None, None))) == onnx.load_model_from_string(data)

@@ -167,11 +167,20 @@ def test_a_folder_without_a_description_is_no_model(tmp_path, place):
         Model.open(tmp_path / place)
 
 
-@pytest.mark.parametrize("number", [0, 2, "1"])
+def test_the_first_format_had_no_weights_of_its_own(tmp_path):
+    model = model_in(tmp_path)
+    document = {**json.loads(model.description()), "format": 1}
+    del document["weights_bytes"]
+    (tmp_path / "model.json").write_text(json.dumps(document), "utf-8")
+    assert Model.open(tmp_path) == model
+    assert [path.name for path in model.files] == ["network.onnx", "model.json"]
+
+
+@pytest.mark.parametrize("number", [0, 3, "2"])
 def test_another_format_is_named(tmp_path, number):
     document = {**json.loads(model_in(tmp_path).description()), "format": number}
     (tmp_path / "model.json").write_text(json.dumps(document), "utf-8")
-    with pytest.raises(ModelError, match=f"is in format {number}; this Lookout reads 1"):
+    with pytest.raises(ModelError, match=f"is in format {number}; this Lookout reads 2"):
         Model.open(tmp_path)
 
 

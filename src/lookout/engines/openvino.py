@@ -26,7 +26,8 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         try:
-            compiled = openvino.Core().compile_model(str(network), "CPU", settings)
+            # Resolved: it refuses weights that a link leads to, out of the network's folder.
+            compiled = openvino.Core().compile_model(str(network.resolve()), "CPU", settings)
             # A request holds an input of its own.
             self._requests = Lending([compiled.create_infer_request() for _ in range(at_once)])
         except RuntimeError as error:

@@ -1,6 +1,7 @@
-"""A network's large weights in a file of their own, ONNX's *external data*, which engines map into memory.
+"""A network's large weights in a file of their own: ONNX's *external data*.
 
-As a part of the graph they take their size three times over while the network is opened.
+ONNX Runtime and OpenVINO map it into memory, and OpenCV reads it. As a part of the graph a convolution's weights take
+their size three times over while ONNX Runtime opens it.
 """
 
 from __future__ import annotations

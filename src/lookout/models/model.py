@@ -1,8 +1,8 @@
 """A model, ready to run: one folder that holds ``network.onnx``, its weights, and its description, ``model.json``.
 
-The weights lie in a file of their own, which engines map into memory: as a part of the graph they take their size three
-times over while it is opened. The folder is all that an engine needs: no Darknet file, no labels file, and no ``onnx``
-package to read it with. It is what the importer makes, what the cache keeps, and what a function carries.
+The weights lie in a file of their own: see :mod:`lookout.models.external_data`. The folder is all that an engine needs:
+no Darknet file, no labels file, and no ``onnx`` package to read it with. It is what the importer makes, what the cache
+keeps, and what a function carries.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from lookout.core.framing import InputFormat
 from lookout.core.heads import FAMILIES, DarknetHead, Head, RegionLayer, YoloLayer, YoloxHead, family
 from lookout.errors import ModelError
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)  # the first had its weights in the graph
 NETWORK = "network.onnx"
 WEIGHTS = "network.onnx.data"
 DESCRIPTION = "model.json"
@@ -68,7 +69,7 @@ class Model:
         """The model in a folder. Raises ``ModelError`` where there is none, or one that this version can't read."""
         try:
             document = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-            if document["format"] != FORMAT:
+            if document["format"] not in _READABLE:
                 raise ModelError(f"{folder} is in format {document['format']}; this Lookout reads {FORMAT}")
             model = Model(
                 name=document["name"],

@@ -2,7 +2,7 @@
 
 Exports differ in what only gets in an engine's way, so the graph is put into one form first: a fixed input of
 one picture and no other input, and finished boxes as one output. A network that has that form stays as it is,
-byte for byte.
+byte for byte, but for large weights that get a file of their own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class OnnxNetwork:
 
         model = onnx.load_model_from_string(self.onnx)
         for tensor in model.graph.initializer:
-            weights.take(tensor, tensor.raw_data)
+            if tensor.HasField("raw_data"):  # others hold numbers one by one: few, or from an odd exporter
+                weights.take(tensor, tensor.raw_data)
         return model.SerializeToString(deterministic=True) if weights.pieces else self.onnx
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,8 +24,8 @@ class Threads(Executor):
     def __init__(self) -> None:
         self.line: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
 
-    def submit(self, work: Callable[[], Any]) -> Future[Any]:
-        self.line.append((Future(), work))
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        self.line.append((Future(), partial(work, *arguments)))
         return self.line[-1][0]
 
     def work(self) -> None:
@@ -153,6 +156,36 @@ def test_who_hangs_up_is_forgotten():
         threads.work()
         await asyncio.gather(first, stayer)
         assert (lane.busy, lane.waiting) == (0, 0)
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_of_who_left_nothing_stays_in_the_line(is_open: bool):
+    """Nor what it brought: whoever comes and goes while all threads are busy must not fill the memory."""
+
+    class Body:
+        def read(self) -> None: ...
+
+    async def test() -> None:
+        lane, left = Lane(Threads(), slots=1, queue=9, max_wait_s=60), asyncio.Event()
+        if is_open:
+            lane.open()
+        line_up(lane, 1)
+        await let_others_run()
+        bodies = [Body() for _ in range(4)]
+        remembered = [weakref.ref(body) for body in bodies]
+        tasks = [asyncio.ensure_future(lane.do(body.read, left.wait)) for body in bodies]
+        await let_others_run()
+        del bodies
+        assert all(body() for body in remembered)
+        tasks.pop().cancel()
+        left.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks.clear()
+        await let_others_run()
+        gc.collect()
+        assert [body() for body in remembered] == [None] * 4
 
     run(test)
 

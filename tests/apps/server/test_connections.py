@@ -171,6 +171,29 @@ def test_a_head_is_answered_though_no_body_follows():
     held(talk)
 
 
+@pytest.mark.parametrize("said", [b"HTTP/1.0\r\n", b"HTTP/1.1\r\nConnection: close\r\n" + HOST])
+def test_a_head_is_answered_also_on_a_connection_that_ends(said: bytes):
+    async def talk(client: Client) -> None:
+        await client.say(b"HEAD /a " + said + b"\r\n")
+        assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert await client.ended()
+
+    held(talk)
+
+
+@pytest.mark.parametrize("size", [1, 5, 4096])
+def test_a_body_of_many_chunks_is_whole(size: int):
+    async def talk(client: Client) -> None:
+        body = bytes(range(256)) * 64
+        chunks = b"".join(b"%x\r\n%b\r\n" % (size, body[at : at + size]) for at in range(0, len(body) - size, size))
+        rest = body[(len(body) - 1) // size * size :]
+        last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(rest), rest)
+        await client.say(b"POST /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + last)
+        assert await client.answer() == (200, b"/a " + body)
+
+    held(talk)
+
+
 def test_a_client_that_waits_to_be_told_to_go_on_is_told():
     async def talk(client: Client) -> None:
         request = post(b"/a", b"late", b"Expect: 100-continue\r\n")

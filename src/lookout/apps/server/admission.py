@@ -32,10 +32,24 @@ class ClientGoneError(Exception):
     """Whoever asked has hung up."""
 
 
+class _Task:
+    """Work for a thread, and who waits for it: taken out once, by the thread that begins or by who takes it back.
+
+    The threads' queue keeps what was taken back until its turn, so that nothing may be left in it.
+    """
+
+    __slots__ = ("content", "ticket")
+
+    def __init__(self, work: Callable[[], Any], answer: asyncio.Future[Any]) -> None:
+        self.content = [(work, answer)]
+        self.ticket: Future[None] = Future()  # of the threads' queue
+
+
 class Lane:
     """``slots`` threads and a line of at most ``queue`` before them; closed until ``open``.
 
-    All of it is called in one event loop, so that it needs no locks: nothing changes but at an ``await``.
+    All of it is called in one event loop, so that it needs no locks: nothing changes but at an ``await``. Threads only
+    note in a dictionary what they begin with.
     """
 
     def __init__(
@@ -53,30 +67,29 @@ class Lane:
         self._clock = clock
         self._open_slots = 0
         # What was asked for, in the order in which it came, and of it what a thread has begun with, and when.
-        self._work: dict[asyncio.Future[Any], Future[None]] = {}
+        self._tasks: dict[asyncio.Future[Any], _Task] = {}
         self._begun: dict[asyncio.Future[Any], float] = {}
-        self._closed_for: list[tuple[asyncio.Future[Any], Callable[[], None]]] = []
         self._service_s = 0.0
 
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return len(self._work) - self.busy
+        return len(self._tasks) - self.busy
 
     @property
     def busy(self) -> int:
         """How many are worked for."""
-        return min(len(self._work), self._open_slots)
+        return min(len(self._tasks), self._open_slots)
 
     @property
     def full(self) -> bool:
         """Whether nobody more may come now."""
-        return len(self._work) >= self._open_slots + self._queue
+        return len(self._tasks) >= self._open_slots + self._queue
 
     @property
     def retry_after_s(self) -> int:
         """When the line as it is will be worked off, by what requests took lately: whole seconds, at least 1."""
-        return max(1, math.ceil(len(self._work) * self._service_s / self._slots))
+        return max(1, math.ceil(len(self._tasks) * self._service_s / self._slots))
 
     @property
     def longest_s(self) -> float:
@@ -85,12 +98,10 @@ class Lane:
         return now_s - min(self._begun.values(), default=now_s)
 
     def open(self) -> None:
-        """Work from now on."""
+        """Work from now on. To be called in the event loop's thread."""
         self._open_slots = self._slots
-        for answer, run in self._closed_for:
-            if answer in self._work:
-                self._work[answer] = self.threads.submit(run)
-        self._closed_for.clear()
+        for task in self._tasks.values():
+            self._submit(task)
 
     async def do(self, work: Callable[[], Answer], gone: Callable[[], Awaitable[None]]) -> Answer:
         """What ``work`` gives, in a thread. ``gone`` ends when the client has hung up: nothing is begun for it then.
@@ -100,19 +111,11 @@ class Lane:
         """
         if self.full:
             raise QueueFullError
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
-        must_wait = len(self._work) >= self._open_slots
-
-        def run() -> None:
-            self._begun[answer] = self._clock()
-            try:
-                settle = partial(answer.set_result, work())
-            except BaseException as error:  # noqa: BLE001  it is raised where the answer is awaited
-                settle = partial(answer.set_exception, error)
-            loop.call_soon_threadsafe(self._end, answer, settle)
-
-        self._work[answer] = self._submit(answer, run)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        must_wait = len(self._tasks) >= self._open_slots
+        task = self._tasks[answer] = _Task(work, answer)
+        if self._open_slots:
+            self._submit(task)
         try:
             return await (self._watched(answer, gone) if must_wait else answer)
         except asyncio.CancelledError:
@@ -129,16 +132,23 @@ class Lane:
             late.cancel()
             watch.cancel()
 
-    def _submit(self, answer: asyncio.Future[Answer], run: Callable[[], None]) -> Future[None]:
-        if self._open_slots:
-            return self.threads.submit(run)
-        self._closed_for.append((answer, run))
-        return Future()
+    def _submit(self, task: _Task) -> None:
+        task.ticket = self.threads.submit(self._run, task, asyncio.get_running_loop())
+
+    def _run(self, task: _Task, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread."""
+        work, answer = task.content.pop()
+        self._begun[answer] = self._clock()
+        try:
+            settle = partial(answer.set_result, work())
+        except BaseException as error:  # noqa: BLE001  it is raised where the answer is awaited
+            settle = partial(answer.set_exception, error)
+        loop.call_soon_threadsafe(self._end, answer, settle)
 
     def _end(self, answer: asyncio.Future[Answer], settle: Callable[[], None]) -> None:
         service_s = self._clock() - self._begun.pop(answer)
         self._service_s += _NEW * (service_s - self._service_s) if self._service_s else service_s
-        del self._work[answer]
+        del self._tasks[answer]
         if not answer.done():
             settle()
 
@@ -146,9 +156,11 @@ class Lane:
         if not answer.done() and self._take_back(answer):
             answer.set_exception(reason)
 
-    def _take_back(self, answer: asyncio.Future[Answer]) -> bool:
+    def _take_back(self, answer: asyncio.Future[Any]) -> bool:
         """Whether it is taken out of the line: not what was begun."""
-        taken = answer in self._work and self._work[answer].cancel()
-        if taken:
-            del self._work[answer]
-        return taken
+        task = self._tasks.get(answer)
+        if task is None or not task.ticket.cancel():
+            return False
+        del self._tasks[answer]
+        task.content.clear()
+        return True

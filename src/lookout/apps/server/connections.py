@@ -123,7 +123,11 @@ class Connection(HttpToolsProtocol):
         cycle = self.cycle
         if cycle.response_complete:
             return
-        cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]
+        if not cycle.body:
+            cycle.body = body  # type: ignore[assignment]  # which is read as bytes, and given on without a copy
+        else:
+            cycle.body = cycle.body if isinstance(cycle.body, bytearray) else bytearray(cycle.body)
+            cycle.body += body
         if len(cycle.body) > _AHEAD_BYTES:
             self.flow.pause_reading()
         cycle.message_event.set()
@@ -227,10 +231,9 @@ class _Outgoing:
 
         async def call(scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             async def send_joined(message: ASGISendEvent) -> None:
-                self._holds = message["type"] == "http.response.start"
+                # To HEAD nothing follows.
+                self._holds = message["type"] == "http.response.start" and scope["method"] != "HEAD"
                 await send(message)
-                if self._held and not self._holds:  # HEAD's, which nothing follows
-                    self.write(b"")
 
             await app(scope, receive, send_joined)
 

@@ -3,8 +3,9 @@
 Flask speaks WSGI, where a request holds a thread from its first byte to its last, cannot wait without one, and is not
 told that its client has left. So the door is an ASGI application. It reads a request's head, and refuses what it can
 by that: a wrong key, a body that is too large, a full queue. It reads the body, for so long and so much. It lets
-detections queue, and forgets those whose client leaves or whose time is up. Then it calls Flask in a thread, of which
-there are as many as cores. What is slow or idle costs a few objects in memory, and no thread.
+detections queue, and forgets those whose client leaves or whose time is up. Then a thread, of which there are as many
+as cores, calls Flask, or the view itself where image after image is asked for. What is slow or idle costs a few objects
+in memory, and no thread.
 """
 
 from __future__ import annotations
@@ -174,11 +175,14 @@ class Door:
     def _work_on(self, exchange: Exchange, body: bytes) -> Reply:
         """The answer of its view, or of the application: in a thread."""
         queue_ms, request_id, operation = exchange.queue_s * 1000, exchange.request_id, exchange.operation
-        if operation and operation.answer:
-            query, content_type = read_query(exchange.scope["query_string"]), exchange.header(b"content-type")
-            return operation.answer(Asked(query, content_type, body, request_id, queue_ms))
-        environ = environ_of(exchange.scope, body)
-        return call(self._app.wsgi_app, {**environ, QUEUE_MS: queue_ms, REQUEST_ID: request_id})
+        try:
+            if operation and operation.answer:
+                query, content_type = read_query(exchange.scope["query_string"]), exchange.header(b"content-type")
+                return operation.answer(Asked(query, content_type, body, request_id, queue_ms))
+            environ = environ_of(exchange.scope, body)
+            return call(self._app.wsgi_app, {**environ, QUEUE_MS: queue_ms, REQUEST_ID: request_id})
+        except Exception as error:  # noqa: BLE001  as the application does; raised elsewhere it would hold on to the body
+            return reply_to(error, self._service, request_id)
 
     def _lane(self, threads: int, queue: int) -> Lane:
         pool = ThreadPoolExecutor(threads, thread_name_prefix="lookout")
