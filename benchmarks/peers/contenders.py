@@ -90,7 +90,7 @@ class Contender:
         """What tells its program its work."""
         setting = self.setting or Setting("", 1, 1)
         told = {"MODEL": model, "LABELS": labels, "PORT": port, "WORKERS": setting.workers, "THREADS": setting.threads}
-        # A peer's OpenCV has no more threads than its network, as Lookout's server has it.
+        # A peer's OpenCV has no more threads than its network: beside others they would wait awake.
         tuned = {"OPENCV_FOR_THREADS_NUM": str(setting.threads)} if self.setting else {}
         return {f"BENCHMARK_{name}": str(value) for name, value in told.items()} | tuned | _QUIET
 

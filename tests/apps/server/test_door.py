@@ -395,14 +395,15 @@ def test_a_fault_of_the_application_tells_its_id_and_nothing_else(detector: Dete
     assert "/secret/path" in caplog.text
 
 
+@pytest.mark.parametrize("part", ["read_body", "read_query"])  # in the event loop, and in a thread
 def test_a_fault_of_the_door_itself_tells_its_id_and_nothing_else(
-    detector: Detector, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    detector: Detector, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, part: str
 ):
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("/secret/path")
 
     async def test() -> None:
-        monkeypatch.setattr("lookout.apps.server.door.read_query", fail)
+        monkeypatch.setattr(f"lookout.apps.server.door.{part}", fail)
         service = service_of(detector)
         status, detail, headers = await Caller(open_door(service)).say().problem()
         assert (status, detail.endswith(headers["x-request-id"])) == (500, True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from flask.json.provider import JSONProvider
 from lookout.apps.server import deepstack, detection, documentation, open_inference, page, status, uploads
 from lookout.apps.server.faults import reply_to
 from lookout.apps.server.service import Service
-from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID, response_of, server_timing
+from lookout.apps.server.wsgi import QUEUE_MS, request_id_in, response_of, server_timing
 
 
 class _Json(JSONProvider):
@@ -38,7 +37,7 @@ def create_app(service: Service) -> Flask:
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
-        return response_of(reply_to(error, service, request.environ.get(REQUEST_ID) or str(uuid.uuid4())))
+        return response_of(reply_to(error, service, request_id_in(request.environ)))
 
     return app
 

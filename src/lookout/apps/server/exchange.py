@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 from flask import Flask
 
 from lookout.apps.server.admission import ClientGoneError
 from lookout.apps.server.operations import LaneName, Operation, find_operation
 from lookout.apps.server.problems import Reply
+from lookout.apps.server.reading import read_query
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -112,4 +112,4 @@ def _path(target: str) -> str:
 
 
 def _execution(query: bytes) -> str:
-    return parse_qs(query.decode("latin-1")).get("execution", ["local"])[0] if query else "local"
+    return read_query(query).get("execution", [""])[0] or "local"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,7 +15,7 @@ from werkzeug.wrappers import Request
 
 from lookout.apps.server.forms import MEDIA_TYPE, read_form
 from lookout.apps.server.schemas import DetectionRequest
-from lookout.apps.server.wsgi import QUEUE_MS, REQUEST_ID
+from lookout.apps.server.wsgi import QUEUE_MS, request_id_in
 from lookout.core.selection import Selection
 from lookout.errors import UsageError
 from lookout.executions.contract import MAX_ID_LENGTH, read_request
@@ -43,10 +42,9 @@ class Asked:
     @staticmethod
     def of(request: Request) -> Asked:
         """What a request of Flask's asks for."""
-        environ = request.environ
-        request_id, queue_ms = environ.get(REQUEST_ID) or str(uuid.uuid4()), environ.get(QUEUE_MS, 0.0)
-        content_type = request.headers.get("Content-Type", "")
-        return Asked(request.args.to_dict(flat=False), content_type, request.get_data(), request_id, queue_ms)
+        arguments, content_type = read_query(request.query_string), request.headers.get("Content-Type", "")
+        queue_ms = request.environ.get(QUEUE_MS, 0.0)
+        return Asked(arguments, content_type, request.get_data(), request_id_in(request.environ), queue_ms)
 
     @property
     def media_type(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import uuid
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,11 @@ def call(application: WSGIApplication, environ: dict[str, Any]) -> Reply:
             chunks.close()
     status, headers = started[0]
     return Reply(HTTPStatus(int(status.split(" ", 1)[0])).value, tuple(headers), body)
+
+
+def request_id_in(environ: Mapping[str, Any]) -> str:
+    """What the door calls the request; a new id of one that came past it."""
+    return environ.get(REQUEST_ID) or str(uuid.uuid4())
 
 
 def response_of(reply: Reply) -> Response:
